@@ -1,0 +1,2 @@
+//! The `circle` binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The replicated state machine of a Guardian Circle: pure, deterministic, acts only when unanimous.

@@ -1,0 +1,1 @@
+//! 3Script: the action language and the policy language of a Guardian Circle, checked, metered and deterministic.

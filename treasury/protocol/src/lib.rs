@@ -1,0 +1,1 @@
+//! Key ceremonies, signing sessions and the exact bytes of a payout; pure.
