@@ -1,1 +1,4 @@
 //! 3Script: the action language and the policy language of a Guardian Circle, checked, metered and deterministic.
+
+pub mod action;
+pub mod value;
