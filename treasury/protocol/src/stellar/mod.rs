@@ -1,0 +1,110 @@
+//! The exact bytes of a Stellar payout.
+//!
+//! A [`PaymentBatch`] is what consensus agrees on; from it follow, without any choice left, the transaction's
+//! XDR, its hash on a named network and, once the group has signed that hash, the envelope that a Stellar
+//! server accepts. Formats: Stellar-transaction.x (CAP-0015, protocol 13 and later), SEP-0023 for addresses.
+
+mod address;
+mod batch;
+mod envelope;
+#[cfg(test)]
+mod tests;
+
+pub use address::{address, key_of_address};
+pub use batch::{Asset, AssetCode, MAX_OPERATIONS, Memo, Payment, PaymentBatch, TimeBounds};
+pub use envelope::{Envelope, EnvelopeSignature};
+
+use thiserror::Error;
+
+/// Passphrase of the Stellar test network.
+pub const TESTNET_PASSPHRASE: &str = "Test SDF Network ; September 2015";
+/// Passphrase of the Stellar public network.
+pub const PUBLIC_PASSPHRASE: &str = "Public Global Stellar Network ; September 2015";
+
+/// Why a batch has no bytes, or why bytes are not a batch.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum StellarError {
+    /// A transaction holds 1 to 100 operations.
+    #[error("a batch holds 1 to {MAX_OPERATIONS} payments, this one holds {count}; split it")]
+    OperationCount {
+        /// Payments in the batch.
+        count: usize,
+    },
+    /// Payments of nothing, or of less, do not exist.
+    #[error("payment {position} is of {amount} units; an amount must be positive")]
+    Amount {
+        /// Position in the batch, from 0.
+        position: usize,
+        /// Minor units, 10^-7 of the asset.
+        amount: i64,
+    },
+    /// The sequence number is not one an account can use.
+    #[error("sequence number {sequence} cannot be used; the next one of the account is positive")]
+    Sequence {
+        /// The offending number.
+        sequence: i64,
+    },
+    /// A payout needs an end, so that the chain can prove that it will never be included.
+    #[error("time bounds {min}..{max} are empty or endless; give an end after the start")]
+    TimeBounds {
+        /// Unix seconds.
+        min: u64,
+        /// Unix seconds.
+        max: u64,
+    },
+    /// The total fee does not fit the 32 bits that the format has for it, or is below the network's minimum.
+    #[error(
+        "a fee of {fee_per_op_stroops} stroops for each of {count} payments is outside 100 stroops each to 2^32-1 in all"
+    )]
+    Fee {
+        /// Stroops per operation.
+        fee_per_op_stroops: u32,
+        /// Payments in the batch.
+        count: usize,
+    },
+    /// Text memos are limited to 28 bytes.
+    #[error("a memo text of {length} bytes is longer than 28; shorten it or use a hash memo")]
+    MemoText {
+        /// Bytes of the text.
+        length: usize,
+    },
+    /// Asset codes are 1 to 12 of A-Z, a-z and 0-9.
+    #[error("{code:?} is not an asset code; use 1 to 12 letters and digits")]
+    AssetCode {
+        /// The offending text.
+        code: String,
+    },
+    /// Text that is not the address of an ed25519 account.
+    #[error("{text:?} is not an account address; it starts with G and has 56 characters")]
+    Address {
+        /// The offending text.
+        text: String,
+    },
+    /// The signature does not sign this transaction with the batch's source key.
+    #[error("the signature is not one of the source account over this transaction on this network")]
+    Signature,
+    /// The bytes are not the envelope of a payment batch.
+    #[error("not the envelope of a payment batch: {reason}")]
+    Envelope {
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl StellarError {
+    /// Stable short code for digests and programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::OperationCount { .. } => "stellar-operation-count",
+            Self::Amount { .. } => "stellar-amount",
+            Self::Sequence { .. } => "stellar-sequence",
+            Self::TimeBounds { .. } => "stellar-time-bounds",
+            Self::Fee { .. } => "stellar-fee",
+            Self::MemoText { .. } => "stellar-memo",
+            Self::AssetCode { .. } => "stellar-asset-code",
+            Self::Address { .. } => "stellar-address",
+            Self::Signature => "stellar-signature",
+            Self::Envelope { .. } => "stellar-envelope",
+        }
+    }
+}
