@@ -131,11 +131,10 @@ impl KeyValue for Memory {
     }
 }
 
+type Bounds<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
+
 /// The bounds for a map's `range`, or `None` for an empty range (a map panics on an inverted one).
-pub(super) fn range<'a>(
-    from: &'a [u8],
-    to: Option<&'a [u8]>,
-) -> Option<(Bound<&'a [u8]>, Bound<&'a [u8]>)> {
+pub(super) fn range<'a>(from: &'a [u8], to: Option<&'a [u8]>) -> Option<Bounds<'a>> {
     match to {
         Some(to) if to <= from => None,
         Some(to) => Some((Bound::Included(from), Bound::Excluded(to))),

@@ -19,11 +19,14 @@ pub struct Overlay {
     base: Arc<dyn KeyValue>,
     pending: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     // What `pending` held under a key before each write that an open savepoint may have to take back.
-    undo: Vec<(Vec<u8>, Option<Option<Vec<u8>>>)>,
+    undo: Vec<Undo>,
     // Where in `undo` each open savepoint began.
     savepoints: Vec<usize>,
     count: WriteCount,
 }
+
+/// What a key was given by the pending writes before: nothing, or a value or a delete.
+type Undo = (Vec<u8>, Option<Option<Vec<u8>>>);
 
 /// An open savepoint. They close in the reverse of the order in which they opened, each exactly once.
 #[derive(Debug, PartialEq, Eq)]
