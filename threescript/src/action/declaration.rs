@@ -86,6 +86,18 @@ impl Type {
         }
     }
 
+    /// A value of this type in words, for reasons: `an int`, `one of yes, no`.
+    pub fn described(&self) -> String {
+        match self {
+            Self::Any => "a text or a list of texts".to_owned(),
+            Self::Text | Self::Bytes => self.to_string(),
+            Self::Int | Self::Amount | Self::Account | Self::Id => format!("an {self}"),
+            Self::OneOf(options) => format!("one of {}", options.join(", ")),
+            Self::Percent => "a percentage".to_owned(),
+            _ => format!("a {self}"),
+        }
+    }
+
     /// How a value of this type is written, for mends.
     pub fn example(&self) -> String {
         let text = match self {
@@ -234,7 +246,7 @@ pub enum DeclarationError {
     },
     /// A type has no text.
     #[error(
-        "the parameter `{name}` is a {ty}, which cannot be written in an action; use a list, a script or several parameters"
+        "the parameter `{name}` is of the type {ty}, which cannot be written in an action; use a list, a script or several parameters"
     )]
     NoText {
         /// The parameter.
@@ -243,7 +255,7 @@ pub enum DeclarationError {
         ty: Type,
     },
     /// A default is not a value that a text could give.
-    #[error("the default of `{name}` is no {ty}: {why}; change the default or the type")]
+    #[error("the default of `{name}` is not {}: {why}; change the default or the type", ty.described())]
     Default {
         /// The parameter.
         name: String,

@@ -80,9 +80,17 @@ pub(super) fn character_fault(character: char) -> Option<Fault> {
     }
 }
 
-/// Character sequences that the original 3script replaces by something else.
+/// The first character sequence of a value that other readers of 3Script replace by something else, with its byte offset.
 pub(super) fn sequence_fault(value: &str) -> Option<(usize, Fault)> {
-    for pattern in ["\\\\n", "<BR>", "<<BR>>"] {
+    if value.starts_with('@') && begins_name(&value[1..]) {
+        return Some((0, substitution('@')));
+    }
+    inner_sequence_fault(value)
+}
+
+/// The same for what is not the beginning of a value, where `@` is harmless.
+pub(super) fn inner_sequence_fault(value: &str) -> Option<(usize, Fault)> {
+    for pattern in ["\\\\n", "<BR>"] {
         if let Some(at) = value.find(pattern) {
             let reason =
                 format!("`{pattern}`, which other readers of 3Script take for a line break");
@@ -96,29 +104,25 @@ pub(super) fn sequence_fault(value: &str) -> Option<(usize, Fault)> {
             ));
         }
     }
-    let name = |next: Option<char>| {
-        next.is_some_and(|next| next.is_ascii_alphabetic() || matches!(next, '_' | '{' | '('))
-    };
-    let substitution = |at: usize, sign: char| {
-        let reason = format!(
-            "`{sign}` before a name, which other readers of 3Script replace by something from outside"
-        );
-        (
-            at,
-            Fault::new(
-                "substitution",
-                reason,
-                "write out what is meant; nothing outside the text may change its meaning",
-            ),
-        )
-    };
-    if value.starts_with('@') && name(value.chars().nth(1)) {
-        return Some(substitution(0, '@'));
-    }
     let dollar = value
         .match_indices('$')
-        .find(|(at, _)| name(value[at + 1..].chars().next()));
-    dollar.map(|(at, _)| substitution(at, '$'))
+        .find(|(at, _)| begins_name(&value[at + 1..]));
+    dollar.map(|(at, _)| (at, substitution('$')))
+}
+
+fn begins_name(text: &str) -> bool {
+    text.starts_with(|next: char| next.is_ascii_alphabetic() || matches!(next, '_' | '{' | '('))
+}
+
+fn substitution(sign: char) -> Fault {
+    let reason = format!(
+        "`{sign}` before a name, which other readers of 3Script replace by something from outside"
+    );
+    Fault::new(
+        "substitution",
+        reason,
+        "write out what is meant; nothing outside the text may change its meaning",
+    )
 }
 
 /// Whether a line inside a value of several lines would end it, or the action, for some reader.
@@ -194,13 +198,14 @@ pub(super) fn is_bare(value: &str) -> bool {
 pub(super) fn value(ty: &Type, value: &Value, assets: &Assets) -> Result<(), Fault> {
     let wrong = || {
         let reason = format!(
-            "a value of the kind {} where {ty} is declared",
-            value.kind()
+            "a value of the kind {} that is not {}",
+            value.kind(),
+            ty.described()
         );
         Fault::new(
             "wrong_type",
             reason,
-            format!("give {ty}, as in {}", ty.example()),
+            format!("give {}, as in {}", ty.described(), ty.example()),
         )
     };
     match (ty, value) {
@@ -228,6 +233,12 @@ pub(super) fn value(ty: &Type, value: &Value, assets: &Assets) -> Result<(), Fau
 }
 
 fn list(item: &Type, items: &[Value], assets: &Assets) -> Result<(), Fault> {
+    // The text of an item says nothing about its type, so that of any type is a text.
+    let item = if *item == Type::Any {
+        &Type::Text
+    } else {
+        item
+    };
     for value in items {
         self::value(item, value, assets)?;
         if let Value::Text(content) = value {
@@ -249,12 +260,12 @@ pub(super) fn list_item(item: &str) -> Result<(), Fault> {
         let reason = "an empty item in a list, which other readers of 3Script drop";
         return Err(Fault::new("empty_item", reason, "remove the item"));
     }
-    if item.contains('\n') || (item.ends_with('\\') && !is_bare(item)) {
-        let reason = "an item of a list that needs several lines";
+    if item.contains('\n') || item.ends_with('\\') {
+        let reason = "an item of a list that has several lines or ends with a backslash";
         return Err(Fault::new(
             "text_without_form",
             reason,
-            "keep the items of a list on one line",
+            "change the item, or give it in a parameter of its own",
         ));
     }
     Ok(())

@@ -17,6 +17,7 @@ pub use amount::{Amount, AssetCode, Assets};
 pub(crate) use codec::{read_list, read_value, refuse};
 pub use decimal::Decimal;
 pub use error::ValueError;
+pub(crate) use error::shorten;
 pub use quantity::{
     parse_duration, parse_id, parse_int, parse_percent, parse_size, parse_time, render_duration,
     render_size, render_time,
