@@ -4,4 +4,5 @@
 //! keeps small states that serialise with borsh. A participant turns its secrets into such messages; randomness
 //! is always a parameter. Nothing here reads a clock, a file or a socket.
 
+pub mod ceremony;
 pub mod stellar;

@@ -95,16 +95,16 @@ impl StellarError {
     /// Stable short code for digests and programs.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::OperationCount { .. } => "stellar-operation-count",
-            Self::Amount { .. } => "stellar-amount",
-            Self::Sequence { .. } => "stellar-sequence",
-            Self::TimeBounds { .. } => "stellar-time-bounds",
-            Self::Fee { .. } => "stellar-fee",
-            Self::MemoText { .. } => "stellar-memo",
-            Self::AssetCode { .. } => "stellar-asset-code",
-            Self::Address { .. } => "stellar-address",
-            Self::Signature => "stellar-signature",
-            Self::Envelope { .. } => "stellar-envelope",
+            Self::OperationCount { .. } => "stellar_operation_count",
+            Self::Amount { .. } => "stellar_amount",
+            Self::Sequence { .. } => "stellar_sequence",
+            Self::TimeBounds { .. } => "stellar_time_bounds",
+            Self::Fee { .. } => "stellar_fee",
+            Self::MemoText { .. } => "stellar_memo",
+            Self::AssetCode { .. } => "stellar_asset_code",
+            Self::Address { .. } => "stellar_address",
+            Self::Signature => "stellar_signature",
+            Self::Envelope { .. } => "stellar_envelope",
         }
     }
 }

@@ -110,39 +110,39 @@ fn what_the_network_would_refuse_has_no_bytes() {
     check(
         |batch| batch.operations.clear(),
         expect![
-            "stellar-operation-count: a batch holds 1 to 100 payments, this one holds 0; split it"
+            "stellar_operation_count: a batch holds 1 to 100 payments, this one holds 0; split it"
         ],
     );
     check(
         |batch| batch.operations = vec![batch.operations[0].clone(); 101],
         expect![
-            "stellar-operation-count: a batch holds 1 to 100 payments, this one holds 101; split it"
+            "stellar_operation_count: a batch holds 1 to 100 payments, this one holds 101; split it"
         ],
     );
     check(
         |batch| batch.operations[0].amount = 0,
-        expect!["stellar-amount: payment 0 is of 0 units; an amount must be positive"],
+        expect!["stellar_amount: payment 0 is of 0 units; an amount must be positive"],
     );
     check(
         |batch| batch.operations[0].amount = -5,
-        expect!["stellar-amount: payment 0 is of -5 units; an amount must be positive"],
+        expect!["stellar_amount: payment 0 is of -5 units; an amount must be positive"],
     );
     check(
         |batch| batch.sequence = 0,
         expect![
-            "stellar-sequence: sequence number 0 cannot be used; the next one of the account is positive"
+            "stellar_sequence: sequence number 0 cannot be used; the next one of the account is positive"
         ],
     );
     check(
         |batch| batch.time_bounds.max = 0,
         expect![
-            "stellar-time-bounds: time bounds 0..0 are empty or endless; give an end after the start"
+            "stellar_time_bounds: time bounds 0..0 are empty or endless; give an end after the start"
         ],
     );
     check(
         |batch| batch.fee_per_op_stroops = 99,
         expect![
-            "stellar-fee: a fee of 99 stroops for each of 1 payments is outside 100 stroops each to 2^32-1 in all"
+            "stellar_fee: a fee of 99 stroops for each of 1 payments is outside 100 stroops each to 2^32-1 in all"
         ],
     );
     check(
@@ -151,13 +151,13 @@ fn what_the_network_would_refuse_has_no_bytes() {
             batch.operations = vec![batch.operations[0].clone(); 3];
         },
         expect![
-            "stellar-fee: a fee of 2147483647 stroops for each of 3 payments is outside 100 stroops each to 2^32-1 in all"
+            "stellar_fee: a fee of 2147483647 stroops for each of 3 payments is outside 100 stroops each to 2^32-1 in all"
         ],
     );
     check(
         |batch| batch.memo = Some(Memo::Text("a memo of twenty-nine bytes!!".to_owned())),
         expect![
-            "stellar-memo: a memo text of 29 bytes is longer than 28; shorten it or use a hash memo"
+            "stellar_memo: a memo text of 29 bytes is longer than 28; shorten it or use a hash memo"
         ],
     );
 }
@@ -196,7 +196,7 @@ fn addresses_read_back_and_others_are_refused() {
     ] {
         assert_eq!(
             key_of_address(text).unwrap_err().code(),
-            "stellar-address",
+            "stellar_address",
             "{text}"
         );
     }
@@ -207,7 +207,7 @@ fn asset_codes_are_letters_and_digits() {
     for code in ["", "A-B", "THIRTEENCHARS", "TFT\0", "ä"] {
         assert_eq!(
             AssetCode::new(code).unwrap_err().code(),
-            "stellar-asset-code",
+            "stellar_asset_code",
             "{code:?}"
         );
         let bytes = borsh::to_vec(code).unwrap();
@@ -245,7 +245,7 @@ fn envelopes_of_other_shapes_are_refused() {
     for text in ["", "AAAA", "not base64", "AAAAAgAAAAA"] {
         assert_eq!(
             Envelope::parse(text).unwrap_err().code(),
-            "stellar-envelope",
+            "stellar_envelope",
             "{text}"
         );
     }

@@ -1,0 +1,165 @@
+//! The whole way of a payout through the public interface: a key without a dealer, a batch, its hash, the group's signature,
+//! the envelope. Nothing but bytes passes between the members, and each keeps its own copy of every state.
+
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
+use treasury_protocol::ceremony::keygen::{
+    self, Conclusion, Keygen, Participant, Phase, Received, Seed,
+};
+use treasury_protocol::ceremony::sign::{self, Duty, Progress, Signing, SigningNonces};
+use treasury_protocol::ceremony::{CeremonyId, GroupKey, KeyShare};
+use treasury_protocol::stellar::{
+    Asset, AssetCode, Envelope, Payment, PaymentBatch, TESTNET_PASSPHRASE, TimeBounds,
+};
+
+/// One member's node: what it stores (seed, share) and what it holds in memory (nonces).
+struct Node {
+    index: u16,
+    seed: Seed,
+    share: Option<KeyShare>,
+    nonces: Option<SigningNonces>,
+    rng: ChaCha20Rng,
+}
+
+fn nodes(members: u16) -> Vec<Node> {
+    let node = |index| {
+        let mut rng = ChaCha20Rng::seed_from_u64(u64::from(index));
+        Node {
+            index,
+            seed: Seed::random(&mut rng),
+            share: None,
+            nonces: None,
+            rng,
+        }
+    };
+    (1..=members).map(node).collect()
+}
+
+/// Orders what the members post until the key is there. Each message is judged by a state that was stored and read again,
+/// and each participant is made anew from its seed, as after a restart.
+fn generate(nodes: &mut [Node], threshold: u16) -> GroupKey {
+    let guardians = nodes.iter().map(|node| [node.index as u8; 32]).collect();
+    let mut stored =
+        borsh::to_vec(&Keygen::new(CeremonyId([1; 32]), guardians, threshold).unwrap()).unwrap();
+    let mut received = Received::default();
+    loop {
+        let mut keygen: Keygen = borsh::from_slice(&stored).unwrap();
+        if let Some(key) = keygen.key() {
+            return key;
+        }
+        for index in keygen.waiting_for() {
+            let node = &mut nodes[usize::from(index) - 1];
+            let participant = Participant::from_seed(&node.seed, &keygen, index).unwrap();
+            let message = match keygen.phase() {
+                Phase::Round1 => participant.round1(&keygen).unwrap(),
+                Phase::Round2 => participant.round2(&keygen).unwrap(),
+                _ => {
+                    let conclusion = participant.conclude(&keygen, &received).unwrap();
+                    let Conclusion::Confirm { share, message } = conclusion else {
+                        panic!("all are honest")
+                    };
+                    node.share = Some(KeyShare::from_bytes(&share.to_bytes()).unwrap());
+                    message
+                }
+            };
+            let message = keygen::Message::decode(&message.encode()).unwrap();
+            let progress = keygen.apply(index, &message).unwrap();
+            received.record(index, message);
+            if progress != keygen::Progress::Accepted {
+                break;
+            }
+        }
+        stored = borsh::to_vec(&keygen).unwrap();
+    }
+}
+
+/// Lets the members follow their duties until the signature is there.
+fn sign(nodes: &mut [Node], key: &GroupKey, message: [u8; 32]) -> [u8; 64] {
+    let mut signing = Signing::new(key, message);
+    loop {
+        for node in nodes.iter_mut() {
+            let share = node.share.as_ref().unwrap();
+            let posted = match signing.duty(node.index) {
+                None | Some(Duty::StandBy { .. }) => continue,
+                Some(Duty::Commit) => {
+                    let (nonces, posted) = SigningNonces::commit(share, &mut node.rng).unwrap();
+                    node.nonces = Some(nonces);
+                    posted
+                }
+                Some(Duty::Share { session }) => {
+                    let nonces = node.nonces.take().unwrap();
+                    nonces
+                        .sign(share, key, &signing, session, &message)
+                        .unwrap()
+                }
+            };
+            let posted = sign::Message::decode(&posted.encode()).unwrap();
+            if let Progress::Signed { signature } = signing.apply(key, node.index, &posted).unwrap()
+            {
+                assert_eq!(signing.sessions().len(), 1, "nobody was replaced");
+                return signature;
+            }
+        }
+        signing = borsh::from_slice(&borsh::to_vec(&signing).unwrap()).unwrap();
+    }
+}
+
+fn batch(key: &GroupKey, payments: u8) -> PaymentBatch {
+    let asset = Asset::Issued {
+        code: AssetCode::new("TFT").unwrap(),
+        issuer: [9; 32],
+    };
+    let payment = |number: u8| Payment {
+        destination: [number; 32],
+        asset: asset.clone(),
+        amount: i64::from(number),
+    };
+    PaymentBatch {
+        source: key.public,
+        fee_per_op_stroops: 100,
+        sequence: 1,
+        time_bounds: TimeBounds {
+            min: 0,
+            max: 1_700_000_000,
+        },
+        memo: None,
+        operations: (1..=payments).map(payment).collect(),
+    }
+}
+
+fn pays(members: u16, threshold: u16) {
+    let mut nodes = nodes(members);
+    let key = generate(&mut nodes, threshold);
+    assert_eq!((key.members(), key.threshold), (members, threshold));
+    assert!(nodes.iter().all(|node| {
+        node.share
+            .as_ref()
+            .is_some_and(|share| share.belongs_to(&key))
+    }));
+    let batch = batch(&key, 100);
+    let hash = batch.hash(TESTNET_PASSPHRASE).unwrap();
+    let signature = sign(&mut nodes, &key, hash);
+    let public = ed25519_zebra::VerificationKey::try_from(key.public).unwrap();
+    public
+        .verify(&ed25519_zebra::Signature::from(signature), &hash)
+        .unwrap();
+    let envelope =
+        Envelope::parse(&batch.envelope(TESTNET_PASSPHRASE, &signature).unwrap()).unwrap();
+    assert_eq!(envelope.verify(TESTNET_PASSPHRASE), Ok(()));
+    assert_eq!(envelope.batch, batch);
+}
+
+#[test]
+fn nine_guardians_pay() {
+    pays(9, 7);
+}
+
+#[test]
+fn thirty_three_guardians_pay() {
+    pays(33, 23);
+}
+
+#[test]
+fn ninety_nine_guardians_pay() {
+    pays(99, 67);
+}
