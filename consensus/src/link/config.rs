@@ -299,18 +299,19 @@ impl LinkError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
     /// The key is not a member's, or it is our own.
-    #[error("{0}… is not another member of this circle")]
-    UnknownPeer(String),
+    #[error("{}… is not another member of this circle", short(.0))]
+    UnknownPeer(PeerKey),
     /// There is no link at present; the layer is dialling, or waits to be dialled.
-    #[error("no link to {0}… at present; send again when it is connected")]
-    NotConnected(String),
+    #[error("no link to {}… at present; send again when it is connected", short(.0))]
+    NotConnected(PeerKey),
     /// The queue of this channel to this peer is full.
     #[error(
-        "the {channel} queue to {peer}… is full ({messages} messages, {bytes} bytes); drop the message or send it later"
+        "the {channel} queue to {}… is full ({messages} messages, {bytes} bytes); drop the message or send it later",
+        short(peer)
     )]
     Full {
-        /// First digits of the peer's key.
-        peer: String,
+        /// The peer.
+        peer: PeerKey,
         /// Whose queue.
         channel: Channel,
         /// Messages waiting.

@@ -303,7 +303,7 @@ impl Credentials {
             .check_auth(Role::Listener, &auth, hash)
             .and_then(|(peer, limits)| {
                 admit(&peer).inspect_err(|refusal| {
-                    tracing::warn!(peer = %short(&peer), %refusal, "a proven key is refused a link");
+                    tracing::info!(peer = %short(&peer), %refusal, "a proven key is refused a link");
                 })?;
                 Ok((peer, limits))
             });

@@ -1,6 +1,6 @@
 //! Where received messages wait for the application.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -67,8 +67,10 @@ impl Receiver {
     }
 }
 
-/// The delivering ends.
-pub(super) struct Inboxes([mpsc::UnboundedSender<Delivery>; 4]);
+/// The delivering ends; gone once the links are shut down, so that the receivers end.
+pub(super) struct Inboxes(RwLock<Option<Senders>>);
+
+type Senders = [mpsc::UnboundedSender<Delivery>; 4];
 
 impl Inboxes {
     pub(super) fn new() -> (Inboxes, Inbound) {
@@ -82,7 +84,12 @@ impl Inboxes {
         let (to_blocks, blocks) = open(Channel::Blocks);
         let (to_forensics, forensics) = open(Channel::Forensics);
         (
-            Inboxes([to_consensus, to_transactions, to_blocks, to_forensics]),
+            Inboxes(RwLock::new(Some([
+                to_consensus,
+                to_transactions,
+                to_blocks,
+                to_forensics,
+            ]))),
             Inbound {
                 consensus,
                 transactions,
@@ -99,8 +106,17 @@ impl Inboxes {
             message,
             cost,
         };
-        if self.0[channel.index()].send(delivery).is_err() {
+        let senders = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let delivered = senders
+            .as_ref()
+            .is_some_and(|senders| senders[channel.index()].send(delivery).is_ok());
+        if !delivered {
             peer.consumed(channel, cost);
         }
+    }
+
+    /// The receivers end when all that was delivered is read.
+    pub(super) fn close(&self) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }

@@ -109,7 +109,7 @@ impl Links {
     pub fn send(&self, peer: &PeerKey, channel: Channel, message: Bytes) -> Result<(), SendError> {
         match self.0.node.peer(peer) {
             Some(peer) => peer.send(channel, message),
-            None => Err(SendError::UnknownPeer(short(peer))),
+            None => Err(SendError::UnknownPeer(*peer)),
         }
     }
 
@@ -210,7 +210,7 @@ impl Links {
     }
 
     /// Ends all links in order: takes no more messages, sends what is queued (for at most `close_timeout`), says goodbye, and returns when
-    /// the last task has ended. A second call returns when the first does.
+    /// the last task has ended. The receivers end once they are read empty. A second call returns when the first does.
     pub async fn shutdown(&self) {
         let node = &self.0.node;
         self.0.stop(Stop::AfterFlush);
@@ -221,6 +221,7 @@ impl Links {
             self.0.stop(Stop::Shutdown);
             node.tasks.all_ended().await;
         }
+        node.inboxes.close();
     }
 }
 
@@ -239,5 +240,6 @@ impl Owner {
 impl Drop for Owner {
     fn drop(&mut self) {
         self.stop(Stop::Shutdown);
+        self.node.inboxes.close();
     }
 }

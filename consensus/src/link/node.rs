@@ -15,7 +15,7 @@ use super::{
     inbox::Inboxes,
     peer::Peer,
     session::Session,
-    status::{LinksStatus, Refusal, RefusalCounters},
+    status::{LinkEnd, LinksStatus, Refusal, RefusalCounters},
     tasks::Tasks,
 };
 
@@ -118,7 +118,18 @@ impl Node {
         tracing::debug!(peer = %short(&peer.key), %address, dialled, "link stands");
         let session = Session::new(peer, &self.inboxes, endpoint, established.noise, opened);
         let end = session.run().await;
-        tracing::info!(peer = %short(&peer.key), %address, code = end.code(), reason = %end, "link ended");
+        let (peer, code) = (short(&peer.key), end.code());
+        match end {
+            LinkEnd::Tampered | LinkEnd::Violation(_) => {
+                tracing::warn!(%peer, %address, code, reason = %end, "link ended");
+            }
+            LinkEnd::Lost(_) | LinkEnd::Idle | LinkEnd::Replaced => {
+                tracing::info!(%peer, %address, code, reason = %end, "link ended");
+            }
+            LinkEnd::ClosedByPeer | LinkEnd::Removed | LinkEnd::Shutdown => {
+                tracing::debug!(%peer, %address, code, reason = %end, "link ended");
+            }
+        }
         self.changed();
     }
 

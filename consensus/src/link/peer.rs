@@ -14,7 +14,7 @@ use bytes::Bytes;
 use tokio::sync::{Notify, watch};
 
 use super::{
-    config::{Channel, ChannelLimits, Limits, PeerKey, SendError, short},
+    config::{Channel, ChannelLimits, Limits, PeerKey, SendError},
     frame::{BEGIN_HEADER, CONTINUE_HEADER, Frame, MESSAGE_OVERHEAD, RECORD_PLAIN_MAX},
     handshake::MessageLimits,
     status::{ChannelStatus, LinkEnd, PeerStatus},
@@ -155,7 +155,7 @@ impl Peer {
         let mut state = self.state();
         let stopped = state.stop != Stop::No;
         let Some(open) = state.open.as_mut().filter(|_| !stopped) else {
-            return Err(SendError::NotConnected(short(&self.key)));
+            return Err(SendError::NotConnected(self.key));
         };
         let limit = limits.message_bytes.min(open.limits[index]);
         if message.len() > limit as usize {
@@ -169,7 +169,7 @@ impl Peer {
         if queue.is_full(limits, message.len()) {
             self.dropped_full[index].fetch_add(1, Ordering::Relaxed);
             return Err(SendError::Full {
-                peer: short(&self.key),
+                peer: self.key,
                 channel,
                 messages: queue.waiting.len(),
                 bytes: queue.bytes,
@@ -258,6 +258,9 @@ impl Peer {
             return Err(LinkEnd::Replaced);
         };
         loop {
+            if RECORD_PLAIN_MAX - record.len() <= BEGIN_HEADER {
+                return Ok(Outgoing::Full);
+            }
             let Some(index) = open.next_channel() else {
                 let empty = open.queues.iter().all(Queue::is_empty);
                 return Ok(if stop == Stop::AfterFlush && empty {
@@ -267,9 +270,6 @@ impl Peer {
                 });
             };
             let channel = Channel::ALL[index];
-            if RECORD_PLAIN_MAX - record.len() <= BEGIN_HEADER {
-                return Ok(Outgoing::Full);
-            }
             if open.queues[index].write_chunk(channel, record) {
                 self.sent[index].fetch_add(1, Ordering::Relaxed);
             }
@@ -438,5 +438,95 @@ impl Queue {
         let length = remaining.min(room).min(credit);
         self.credit -= length as u64;
         length
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+    use crate::link::frame::Frames;
+
+    fn open_peer(credit: u32) -> (Peer, u64) {
+        let peer = Peer::new(&[0; 32], [1; 32], Vec::new(), Arc::default());
+        let address = "127.0.0.1:1".parse().unwrap();
+        let (link, _) = peer.open(address, [u32::MAX; 4]).unwrap();
+        for channel in Channel::ALL {
+            assert!(peer.granted(link, channel, credit));
+        }
+        (peer, link)
+    }
+
+    fn send(peer: &Peer, channel: Channel, length: usize) {
+        peer.send(channel, Bytes::from(vec![0; length])).unwrap();
+    }
+
+    /// The next record in words.
+    fn record(peer: &Peer, link: u64) -> String {
+        let mut record = Vec::new();
+        peer.fill(link, &mut record).unwrap();
+        assert!(record.len() <= RECORD_PLAIN_MAX);
+        let words = Frames(&record).map(|frame| match frame.unwrap() {
+            Frame::Begin {
+                channel,
+                total,
+                bytes,
+            } => format!("{channel} {}/{total}", bytes.len()),
+            Frame::Continue { channel, bytes } => format!("{channel} +{}", bytes.len()),
+            other => format!("{other:?}"),
+        });
+        words.collect::<Vec<_>>().join(", ")
+    }
+
+    #[test]
+    fn a_vote_goes_between_two_chunks_of_a_block() {
+        let (peer, link) = open_peer(1 << 20);
+        send(&peer, Channel::Blocks, 40_000);
+        expect!["blocks 16377/40000"].assert_eq(&record(&peer, link));
+        send(&peer, Channel::Consensus, 200);
+        expect!["consensus 200/200, blocks +16174"].assert_eq(&record(&peer, link));
+        expect!["blocks +7449"].assert_eq(&record(&peer, link));
+        expect![""].assert_eq(&record(&peer, link));
+    }
+
+    #[test]
+    fn the_other_channels_take_turns() {
+        let (peer, link) = open_peer(1 << 20);
+        for channel in [Channel::Forensics, Channel::Blocks, Channel::Transactions] {
+            send(&peer, channel, 30_000);
+        }
+        let records: Vec<_> = (0..7).map(|_| record(&peer, link)).collect();
+        expect![[r#"
+            transactions 16377/30000
+            blocks 16377/30000
+            forensics 16377/30000
+            transactions +13623, blocks +2755
+            forensics +13623, blocks +2755
+            blocks +8113
+        "#]]
+        .assert_eq(&records.join("\n"));
+    }
+
+    #[test]
+    fn nothing_is_sent_without_credit_and_only_its_channel_waits() {
+        let (peer, link) = open_peer(1000);
+        send(&peer, Channel::Blocks, 1000);
+        send(&peer, Channel::Transactions, 10);
+        expect!["transactions 10/10, blocks 936/1000"].assert_eq(&record(&peer, link));
+        send(&peer, Channel::Consensus, 936);
+        send(&peer, Channel::Consensus, 0);
+        expect!["consensus 936/936"].assert_eq(&record(&peer, link));
+        assert!(peer.granted(link, Channel::Blocks, 10));
+        assert!(peer.granted(link, Channel::Consensus, 63));
+        expect!["blocks +10"].assert_eq(&record(&peer, link));
+        assert!(peer.granted(link, Channel::Consensus, 1));
+        expect!["consensus 0/0"].assert_eq(&record(&peer, link));
+
+        peer.close(link, LinkEnd::Idle);
+        let status = peer.status();
+        assert_eq!(status.channel(Channel::Blocks).dropped_lost, 1, "half sent");
+        assert_eq!(status.channel(Channel::Consensus).dropped_lost, 0);
+        assert_eq!(status.channel(Channel::Consensus).sent, 2);
     }
 }

@@ -134,10 +134,12 @@ async fn dead_port() -> SocketAddr {
 #[tokio::test]
 async fn addresses_are_tried_in_turn_and_new_ones_at_once() {
     let [low, high] = identities(2).try_into().unwrap();
-    let mut limits = Limits::default();
-    // So long that only the change of addresses can be what makes it dial.
-    limits.redial_min = Duration::from_secs(3600);
-    limits.redial_max = Duration::from_secs(3600);
+    let limits = Limits {
+        // So long that only the change of addresses can be what makes it dial.
+        redial_min: Duration::from_secs(3600),
+        redial_max: Duration::from_secs(3600),
+        ..Limits::default()
+    };
     let a = Node::start(&low, "127.0.0.1:0", limits.clone()).await;
     let b = Node::start(&high, "127.0.0.1:0", limits).await;
     b.links.set_members(vec![member(a.key(), &[])]).unwrap();

@@ -1,5 +1,7 @@
 //! Whole nodes over loopback TCP. Nothing sleeps to synchronise: everything waits for a condition, within a bound.
 
+mod flow;
+mod hostile;
 mod mesh;
 
 use std::{future::Future, net::SocketAddr, time::Duration};
