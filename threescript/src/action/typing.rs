@@ -12,6 +12,23 @@ use crate::value::{
 };
 
 /// Reads a text of actions by their declarations: [`parse`], then [`type_check`] of each.
+///
+/// ```
+/// use threescript::action::{Mark, ParamDecl, Signature, Type, read, render};
+/// use threescript::value::Assets;
+///
+/// let param = |name: &str, ty| ParamDecl { name: name.into(), ty, default: None, doc: String::new() };
+/// let params = vec![param("to", Type::Account), param("amount", Type::Amount)];
+/// let declared = vec![Signature { mark: Mark::Act, actor: "treasury".into(), name: "pay".into(), params }];
+/// let assets = Assets::standard();
+///
+/// let actions = read("!!treasury.pay amount:0.50TFT to:bob", &declared, &assets)?;
+/// assert_eq!(render(&actions, &assets), "!!treasury.pay to:bob amount:'0.5 TFT'\n");
+///
+/// let error = read("!!treasury.pay amount:0.5 to:bob", &declared, &assets).unwrap_err();
+/// assert_eq!((error.line, error.column, error.code), (1, 23, "malformed_value"));
+/// # Ok::<(), threescript::action::ActionError>(())
+/// ```
 pub fn read<D: Declarations + ?Sized>(
     text: &str,
     declarations: &D,
