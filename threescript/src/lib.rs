@@ -1,4 +1,6 @@
 //! 3Script: the action language and the policy language of a Guardian Circle, checked, metered and deterministic.
 
 pub mod action;
+pub mod engine;
+pub mod policy;
 pub mod value;

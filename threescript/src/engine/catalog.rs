@@ -1,0 +1,85 @@
+//! The native modules that an embedder offers to policies.
+
+use crate::action::Type;
+use crate::value::Assets;
+use std::collections::BTreeMap;
+
+/// A native function.
+#[derive(Clone, Debug)]
+pub struct NativeFunction {
+    /// Its name.
+    pub name: String,
+    /// Names and types of its parameters, at most eight.
+    pub params: Vec<(String, Type)>,
+    /// What it returns; [`Type::Any`] for nothing or for what the other types cannot say.
+    pub returns: Type,
+    /// What it does, for people.
+    pub doc: String,
+    /// The operations that a call is charged before it is made.
+    pub cost: u64,
+    /// Whether a question may call it: it changes nothing.
+    pub ask_allowed: bool,
+}
+
+/// The native modules by name, and the assets that literals may name.
+#[derive(Clone, Debug)]
+pub struct Catalog {
+    assets: Assets,
+    modules: BTreeMap<String, Vec<NativeFunction>>,
+}
+
+impl Catalog {
+    /// The most parameters of a native function.
+    pub const MAX_PARAMS: usize = 8;
+
+    /// A catalog without modules.
+    pub fn new(assets: Assets) -> Self {
+        Self {
+            assets,
+            modules: BTreeMap::new(),
+        }
+    }
+
+    /// Adds a function to a module; a later function of the same name takes the place of the earlier.
+    ///
+    /// Panics if the function has more than [`Catalog::MAX_PARAMS`] parameters: a catalog is part of the program.
+    #[must_use]
+    pub fn with(mut self, module: &str, function: NativeFunction) -> Self {
+        assert!(
+            function.params.len() <= Self::MAX_PARAMS,
+            "{module}.{} has too many parameters",
+            function.name
+        );
+        let functions = self.modules.entry(module.to_owned()).or_default();
+        functions.retain(|other| other.name != function.name);
+        functions.push(function);
+        self
+    }
+
+    /// The assets that the circle knows.
+    pub fn assets(&self) -> &Assets {
+        &self.assets
+    }
+
+    /// The modules in the order of their names.
+    pub fn modules(&self) -> impl Iterator<Item = (&str, &[NativeFunction])> {
+        self.modules
+            .iter()
+            .map(|(name, functions)| (name.as_str(), functions.as_slice()))
+    }
+
+    /// A function by module and name.
+    pub fn function(&self, module: &str, name: &str) -> Option<&NativeFunction> {
+        self.modules
+            .get(module)?
+            .iter()
+            .find(|function| function.name == name)
+    }
+}
+
+impl Default for Catalog {
+    /// The standard assets and no modules.
+    fn default() -> Self {
+        Self::new(Assets::standard())
+    }
+}

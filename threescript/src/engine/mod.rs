@@ -1,0 +1,51 @@
+//! Running policies: the interpreter, its limits, its library, and what it asks of its host.
+
+mod catalog;
+mod error;
+mod host;
+pub(crate) mod library;
+mod limits;
+pub(crate) mod meter;
+mod operators;
+pub(crate) mod profile;
+mod query;
+mod rows;
+mod run;
+mod tables;
+pub(crate) mod values;
+
+pub use catalog::{Catalog, NativeFunction};
+pub use error::ScriptError;
+pub use host::{BlockInfo, Caller, Host, HostError, Rows};
+pub use limits::Limits;
+pub use meter::Usage;
+pub use run::{Effect, Event};
+
+pub(crate) use error::{Raised, explain, place_of};
+pub(crate) use run::Run;
+
+use crate::value::Value;
+
+/// What a run that succeeded yields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Execution {
+    /// What the body returned.
+    pub value: Value,
+    /// The events in the order in which they were emitted.
+    pub events: Vec<Event>,
+    /// The effects in the order in which they were emitted.
+    pub effects: Vec<Effect>,
+    /// What the run used.
+    pub usage: Usage,
+}
+
+/// What to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry<'a> {
+    /// An action by its name.
+    Action(&'a str),
+    /// A question by its name.
+    Ask(&'a str),
+    /// A schedule by its name.
+    Every(&'a str),
+}

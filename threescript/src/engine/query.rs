@@ -1,0 +1,530 @@
+//! Queries: filter, order, limit, sum and group natively, reading as few rows as the indexes allow.
+
+use super::error::Raised;
+use super::rows::{
+    after, column, decode_row, fit_column, index_prefix, push_sortable, row_key, row_key_of_entry,
+};
+use super::tables::{ROW_COST, Table};
+use crate::policy::header::TableDecl;
+use crate::value::{Decimal, Value};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+/// How many keys are read at once.
+const BATCH: usize = 256;
+/// The most conditions of one query.
+const MAX_FILTERS: usize = 16;
+
+/// A query that is being put together. It runs when rows, a sum or a count are asked of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Query {
+    pub table: usize,
+    filters: Vec<Filter>,
+    order: Option<(usize, bool)>,
+    limit: Option<u64>,
+}
+
+#[derive(Clone, Debug)]
+struct Filter {
+    column: usize,
+    test: Test,
+    value: Value,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Test {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+impl Query {
+    pub fn new(table: usize) -> Self {
+        Self {
+            table,
+            filters: Vec::new(),
+            order: None,
+            limit: None,
+        }
+    }
+
+    /// Keeps the rows where the column stands in this relation to the value. Errors: `unknown_column`, `type`.
+    pub fn filter(
+        mut self,
+        decl: &TableDecl,
+        name: &str,
+        relation: &str,
+        value: Value,
+    ) -> Result<Self, Raised> {
+        let column = column(decl, name)?;
+        let value = fit_column(decl, column, value)?;
+        let test = match relation {
+            "==" => Test::Equal,
+            "!=" => Test::NotEqual,
+            "<" => Test::Less,
+            "<=" => Test::LessOrEqual,
+            ">" => Test::Greater,
+            ">=" => Test::GreaterOrEqual,
+            other => {
+                let message = format!("\"{other}\" is not a relation");
+                return Err(Raised::new(
+                    "bad_query",
+                    message,
+                    "use ==, !=, <, <=, > or >=",
+                ));
+            }
+        };
+        if self.filters.len() == MAX_FILTERS {
+            return Err(Raised::new(
+                "bad_query",
+                format!("a query has at most {MAX_FILTERS} conditions"),
+                "",
+            ));
+        }
+        self.filters.push(Filter {
+            column,
+            test,
+            value,
+        });
+        Ok(self)
+    }
+
+    /// Orders the rows by a column instead of by the key; rows that are equal in it by the key.
+    pub fn order(mut self, decl: &TableDecl, name: &str, descending: bool) -> Result<Self, Raised> {
+        self.order = Some((column(decl, name)?, descending));
+        Ok(self)
+    }
+
+    /// Keeps the first rows only.
+    pub fn limit(mut self, rows: i64) -> Result<Self, Raised> {
+        let rows = u64::try_from(rows);
+        self.limit =
+            Some(rows.map_err(|_| Raised::new("bad_query", "a limit cannot be negative", ""))?);
+        Ok(self)
+    }
+
+    /// All rows that fit, in order.
+    pub fn rows(&self, table: &mut Table) -> Result<Vec<Vec<Value>>, Raised> {
+        let mut rows = Vec::new();
+        self.each(table, &mut |row| {
+            rows.push(row);
+            Ok(())
+        })?;
+        Ok(rows)
+    }
+
+    /// How many rows fit.
+    pub fn count(&self, table: &mut Table) -> Result<u64, Raised> {
+        if self.filters.is_empty() && self.limit.is_none() {
+            return table.rows();
+        }
+        let mut count = 0;
+        self.each(table, &mut |_| {
+            count += 1;
+            Ok(())
+        })?;
+        Ok(count)
+    }
+
+    /// The sum of a column; nothing is added for rows where it is empty. Without rows, `start`, or zero if the type of
+    /// the column has one.
+    pub fn sum(
+        &self,
+        table: &mut Table,
+        name: &str,
+        start: Option<Value>,
+    ) -> Result<Value, Raised> {
+        use crate::action::Type;
+        let column = column(table.decl, name)?;
+        let mut sum = start.or_else(|| match table.decl.columns[column].ty {
+            Type::Int | Type::Size => Some(Value::Int(0)),
+            Type::Decimal => Some(Value::Decimal(Decimal::ZERO)),
+            Type::Percent => Some(Value::Percent(Decimal::ZERO)),
+            Type::Duration => Some(Value::Duration(0)),
+            _ => None,
+        });
+        self.each(table, &mut |row| add_to(&mut sum, &row[column]))?;
+        sum.ok_or_else(|| {
+            let message = format!("the sum of `{name}` over no rows has no asset");
+            Raised::new(
+                "empty_sum",
+                message,
+                format!("give the sum to start from: sum(\"{name}\", amount(\"0 TFT\"))"),
+            )
+        })
+    }
+
+    /// Sums of a column by the values of another, in the order of those: (value, sum, number of rows).
+    pub fn sum_by(
+        &self,
+        table: &mut Table,
+        by: &str,
+        name: &str,
+    ) -> Result<Vec<(Value, Value, u64)>, Raised> {
+        let (by, column) = (column(table.decl, by)?, column(table.decl, name)?);
+        let mut groups: BTreeMap<Vec<u8>, (Value, Option<Value>, u64)> = BTreeMap::new();
+        let sortable = |value: &Value| match value {
+            Value::Unit
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Id(_)
+            | Value::Time(_)
+            | Value::Duration(_)
+            | Value::Text(_)
+            | Value::Bytes(_)
+            | Value::Account(_) => {
+                let mut bytes = Vec::new();
+                push_sortable(&mut bytes, value);
+                Ok(bytes)
+            }
+            other => Err(Raised::type_error(format!(
+                "rows cannot be grouped by {}",
+                other.kind()
+            ))),
+        };
+        let meter = table.meter;
+        self.each(table, &mut |row| {
+            let key = sortable(&row[by])?;
+            if !groups.contains_key(&key) {
+                meter.allocate(256 + key.len() as u64)?;
+            }
+            let (_, sum, count) = groups
+                .entry(key)
+                .or_insert_with(|| (row[by].clone(), None, 0));
+            *count += 1;
+            add_to(sum, &row[column])
+        })?;
+        let groups = groups.into_values();
+        Ok(groups
+            .map(|(value, sum, count)| (value, sum.unwrap_or(Value::Unit), count))
+            .collect())
+    }
+
+    /// Visits the rows that fit, in order.
+    fn each(
+        &self,
+        table: &mut Table,
+        visit: &mut dyn FnMut(Vec<Value>) -> Result<(), Raised>,
+    ) -> Result<(), Raised> {
+        let limit = self.limit.unwrap_or(u64::MAX);
+        let scan = self.plan(table.decl);
+        let mut found = 0u64;
+        if scan.ordered {
+            return scan.run(table, &mut |row| {
+                if found == limit {
+                    return Ok(false);
+                }
+                if self.fits(&row)? {
+                    found += 1;
+                    visit(row)?;
+                }
+                Ok(found < limit)
+            });
+        }
+        let mut rows: Vec<(Vec<u8>, Vec<Value>)> = Vec::new();
+        let (decl, meter) = (table.decl, table.meter);
+        scan.run(table, &mut |row| {
+            if self.fits(&row)? {
+                meter.allocate(64 * row.len() as u64)?;
+                let key = row_key(decl, decl.key.iter().map(|column| &row[*column]));
+                rows.push((key, row));
+            }
+            Ok(true)
+        })?;
+        // The cost of sorting, n log n, is charged before it is done.
+        let steps = rows.len() as u64 * u64::from(rows.len().max(2).ilog2());
+        table.meter.charge(steps)?;
+        // All values of a column have one kind; only amounts of different assets have no order. Comparing each with the
+        // first one finds that before the sort begins, which must not fail midway.
+        if let Some((column, _)) = self.order {
+            let mut values = rows
+                .iter()
+                .map(|(_, row)| &row[column])
+                .filter(|value| **value != Value::Unit);
+            if let Some(first) = values.next() {
+                values.try_for_each(|value| order_of(first, value).map(|_| ()))?;
+            }
+        }
+        rows.sort_by(|(key, row), (other_key, other)| {
+            let by_key = key.cmp(other_key);
+            match self.order {
+                None => by_key,
+                Some((column, descending)) => {
+                    let order = order_of(&row[column], &other[column])
+                        .unwrap_or(Ordering::Equal)
+                        .then(by_key);
+                    if descending { order.reverse() } else { order }
+                }
+            }
+        });
+        rows.into_iter()
+            .take(usize::try_from(limit).unwrap_or(usize::MAX))
+            .try_for_each(|(_, row)| visit(row))
+    }
+
+    fn fits(&self, row: &[Value]) -> Result<bool, Raised> {
+        for filter in &self.filters {
+            let value = &row[filter.column];
+            let fits = match filter.test {
+                Test::Equal => *value == filter.value,
+                Test::NotEqual => *value != filter.value,
+                _ if *value == Value::Unit || filter.value == Value::Unit => false,
+                test => {
+                    let order = order_of(value, &filter.value)?;
+                    match test {
+                        Test::Less => order.is_lt(),
+                        Test::LessOrEqual => order.is_le(),
+                        Test::Greater => order.is_gt(),
+                        _ => order.is_ge(),
+                    }
+                }
+            };
+            if !fits {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The narrowest way to the rows: equal key columns, an equal indexed column, a range of the key or of an index, an
+    /// index in the wanted order, or everything.
+    fn plan(&self, decl: &TableDecl) -> Scan {
+        let equal = |column: usize| {
+            let filter = self
+                .filters
+                .iter()
+                .find(|filter| filter.column == column && filter.test == Test::Equal);
+            filter.map(|filter| &filter.value)
+        };
+        let fixed: Vec<&Value> = decl.key.iter().map_while(|column| equal(*column)).collect();
+        let by_key = |order: Option<(usize, bool)>, fixed: usize| match order {
+            None => true,
+            Some((column, _)) => decl
+                .key
+                .iter()
+                .position(|key| *key == column)
+                .is_some_and(|at| at <= fixed),
+        };
+        let descending = self.order.is_some_and(|(_, descending)| descending);
+        if !fixed.is_empty() {
+            let from = row_key(decl, fixed.iter().copied());
+            let ordered = by_key(self.order, fixed.len());
+            return Scan {
+                to: after(&from),
+                from,
+                index: None,
+                reverse: descending && ordered,
+                ordered,
+            };
+        }
+        let indexed = |column: &usize| decl.columns[*column].indexed;
+        let columns = || (0..decl.columns.len()).filter(indexed);
+        if let Some((column, value)) = columns().find_map(|column| Some((column, equal(column)?))) {
+            let mut from = index_prefix(decl, column);
+            push_sortable(&mut from, value);
+            let ordered =
+                by_key(self.order, 0) || self.order.is_some_and(|(order, _)| order == column);
+            return Scan {
+                to: after(&from),
+                from,
+                index: Some(column),
+                reverse: descending && ordered,
+                ordered,
+            };
+        }
+        let first_key = decl.key[0];
+        if let Some((from, to)) = self.range(first_key, row_key(decl, [])) {
+            let ordered = by_key(self.order, 0);
+            return Scan {
+                from,
+                to,
+                index: None,
+                reverse: descending && ordered,
+                ordered,
+            };
+        }
+        if let Some((column, (from, to))) = columns()
+            .find_map(|column| Some((column, self.range(column, index_prefix(decl, column))?)))
+        {
+            let ordered = self.order.is_some_and(|(order, _)| order == column);
+            return Scan {
+                from,
+                to,
+                index: Some(column),
+                reverse: descending && ordered,
+                ordered,
+            };
+        }
+        match self.order {
+            Some((column, _)) if indexed(&column) => {
+                let from = index_prefix(decl, column);
+                Scan {
+                    to: after(&from),
+                    from,
+                    index: Some(column),
+                    reverse: descending,
+                    ordered: true,
+                }
+            }
+            order => {
+                let (from, ordered) = (row_key(decl, []), by_key(order, 0));
+                Scan {
+                    to: after(&from),
+                    from,
+                    index: None,
+                    reverse: descending && ordered,
+                    ordered,
+                }
+            }
+        }
+    }
+
+    /// The bounds that `<`, `<=`, `>` and `>=` set for a column, behind a prefix.
+    fn range(&self, column: usize, prefix: Vec<u8>) -> Option<(Vec<u8>, Vec<u8>)> {
+        let bound = |value: &Value| {
+            let mut bytes = prefix.clone();
+            push_sortable(&mut bytes, value);
+            bytes
+        };
+        let (mut from, mut to) = (prefix.clone(), after(&prefix));
+        let mut bounded = false;
+        let wanted = |filter: &&Filter| filter.column == column && filter.value != Value::Unit;
+        for filter in self.filters.iter().filter(wanted) {
+            match filter.test {
+                Test::Greater => from = from.max(after(&bound(&filter.value))),
+                Test::GreaterOrEqual => from = from.max(bound(&filter.value)),
+                Test::Less => to = to.min(bound(&filter.value)),
+                Test::LessOrEqual => to = to.min(after(&bound(&filter.value))),
+                Test::Equal | Test::NotEqual => continue,
+            }
+            bounded = true;
+        }
+        bounded.then_some((from, to))
+    }
+}
+
+/// A range of row keys or index entries.
+struct Scan {
+    from: Vec<u8>,
+    to: Vec<u8>,
+    /// The column whose index is read; rows themselves if there is none.
+    index: Option<usize>,
+    reverse: bool,
+    /// Whether the rows come in the wanted order.
+    ordered: bool,
+}
+
+impl Scan {
+    /// Visits rows until there are no more or the visitor says false.
+    fn run(
+        &self,
+        table: &mut Table,
+        visit: &mut dyn FnMut(Vec<Value>) -> Result<bool, Raised>,
+    ) -> Result<(), Raised> {
+        let (mut from, mut to) = (self.from.clone(), self.to.clone());
+        while from < to {
+            let batch = table.host.scan(&from, &to, BATCH, self.reverse)?;
+            let Some((last, _)) = batch.last() else {
+                return Ok(());
+            };
+            if self.reverse {
+                to = last.clone();
+            } else {
+                from = last.clone();
+                from.push(0);
+            }
+            let is_last_batch = batch.len() < BATCH;
+            for (key, bytes) in batch {
+                table.meter.charge(ROW_COST)?;
+                let row = match self.index {
+                    None => {
+                        table.meter.charge(bytes.len() as u64 / 64)?;
+                        decode_row(table.decl, &bytes)?
+                    }
+                    Some(column) => {
+                        let key = row_key_of_entry(table.decl, column, &key);
+                        let row = key.map(|key| table.read(&key)).transpose()?.flatten();
+                        let broken =
+                            || Raised::new("bad_row", "an index entry points to no row", "");
+                        row.ok_or_else(broken)?
+                    }
+                };
+                if !visit(row)? {
+                    return Ok(());
+                }
+            }
+            if is_last_batch {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The order of two values of one column; empty ones come first.
+fn order_of(a: &Value, b: &Value) -> Result<Ordering, Raised> {
+    match (a, b) {
+        (Value::Decimal(a), Value::Decimal(b)) | (Value::Percent(a), Value::Percent(b)) => {
+            Ok(a.cmp(b))
+        }
+        (Value::Amount(a), Value::Amount(b)) => Ok(a.compare(b)?),
+        (Value::Bool(a), Value::Bool(b)) => Ok(a.cmp(b)),
+        (Value::Int(a), Value::Int(b))
+        | (Value::Duration(a), Value::Duration(b))
+        | (Value::Time(a), Value::Time(b)) => Ok(a.cmp(b)),
+        (Value::Id(a), Value::Id(b)) => Ok(a.cmp(b)),
+        (Value::Text(a), Value::Text(b)) | (Value::Account(a), Value::Account(b)) => Ok(a.cmp(b)),
+        (Value::Bytes(a), Value::Bytes(b)) => Ok(a.cmp(b)),
+        (Value::Unit, Value::Unit) => Ok(Ordering::Equal),
+        (Value::Unit, _) => Ok(Ordering::Less),
+        (_, Value::Unit) => Ok(Ordering::Greater),
+        (a, _) => Err(Raised::type_error(format!(
+            "values of kind {} have no order",
+            a.kind()
+        ))),
+    }
+}
+
+fn add_to(sum: &mut Option<Value>, value: &Value) -> Result<(), Raised> {
+    let added = match (sum.as_ref(), value) {
+        (_, Value::Unit) => return Ok(()),
+        (None, value) => value.clone(),
+        (Some(Value::Int(sum)), Value::Int(value)) => {
+            Value::Int(super::operators::int("+", *sum, *value)?)
+        }
+        (Some(Value::Duration(sum)), Value::Duration(value)) => {
+            Value::Duration(super::operators::int("+", *sum, *value)?)
+        }
+        (Some(Value::Decimal(sum)), Value::Decimal(value)) => {
+            Value::Decimal(sum.checked_add(*value)?)
+        }
+        (Some(Value::Percent(sum)), Value::Percent(value)) => {
+            Value::Percent(sum.checked_add(*value)?)
+        }
+        (Some(Value::Amount(sum)), Value::Amount(value)) => Value::Amount(sum.checked_add(value)?),
+        (Some(sum), value) => {
+            return Err(Raised::type_error(format!(
+                "{} cannot be added to {}",
+                value.kind(),
+                sum.kind()
+            )));
+        }
+    };
+    match added {
+        Value::Int(_)
+        | Value::Duration(_)
+        | Value::Decimal(_)
+        | Value::Percent(_)
+        | Value::Amount(_) => {
+            *sum = Some(added);
+            Ok(())
+        }
+        other => Err(Raised::type_error(format!(
+            "values of kind {} cannot be summed",
+            other.kind()
+        ))),
+    }
+}

@@ -1,0 +1,276 @@
+//! One run of a policy: its state, and what natives see of it.
+
+use super::catalog::Catalog;
+use super::error::Raised;
+use super::host::Host;
+use super::limits::Limits;
+use super::meter::Meter;
+use super::tables::Table;
+use super::values::from_value;
+use crate::policy::header::TableDecl;
+use crate::value::Value;
+use rhai::{Dynamic, NativeCallContext};
+use std::any::Any;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Something that a policy tells the world inside the circle: it is recorded for ever.
+#[derive(Clone, Debug, PartialEq, Eq, borsh::BorshSerialize, borsh::BorshDeserialize)]
+pub struct Event {
+    /// What happened.
+    pub name: String,
+    /// The particulars, a map.
+    pub data: Value,
+}
+
+/// Something that a policy wants done outside: it is released when the circle is unanimous.
+#[derive(Clone, Debug, PartialEq, Eq, borsh::BorshSerialize, borsh::BorshDeserialize)]
+pub struct Effect {
+    /// Who does it.
+    pub actor: String,
+    /// What is done.
+    pub name: String,
+    /// The particulars, a map.
+    pub data: Value,
+}
+
+/// A host that can be taken back out of its box.
+pub(crate) trait AnyHost: Host {
+    fn into_any(self: Box<Self>) -> Box<dyn Any>;
+    fn as_host(&mut self) -> &mut dyn Host;
+}
+
+impl<H: Host> AnyHost for H {
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+
+    fn as_host(&mut self) -> &mut dyn Host {
+        self
+    }
+}
+
+/// What changes during a run.
+pub(crate) struct RunState {
+    pub host: Box<dyn AnyHost>,
+    pub events: Vec<Event>,
+    pub effects: Vec<Effect>,
+    pub writes: u32,
+}
+
+/// One run. Natives reach it through the interpreter's tag.
+pub(crate) struct Run {
+    pub tables: Arc<[TableDecl]>,
+    pub catalog: Arc<Catalog>,
+    pub limits: Limits,
+    pub meter: Arc<Meter>,
+    /// A question: nothing may be written or emitted.
+    pub read_only: bool,
+    state: Mutex<Option<RunState>>,
+}
+
+/// The run as the interpreter's tag.
+#[derive(Clone)]
+pub(crate) struct RunHandle(pub Arc<Run>);
+
+/// The state of a run while a native works on it.
+pub(crate) struct StateGuard<'a>(MutexGuard<'a, Option<RunState>>);
+
+impl std::ops::Deref for StateGuard<'_> {
+    type Target = RunState;
+
+    fn deref(&self) -> &RunState {
+        // `Run::finish` takes the state out when the interpreter is gone, and no native runs without it.
+        self.0
+            .as_ref()
+            .expect("a run has its state until it is finished")
+    }
+}
+
+impl std::ops::DerefMut for StateGuard<'_> {
+    fn deref_mut(&mut self) -> &mut RunState {
+        self.0
+            .as_mut()
+            .expect("a run has its state until it is finished")
+    }
+}
+
+impl Run {
+    pub fn new(
+        tables: Arc<[TableDecl]>,
+        catalog: Arc<Catalog>,
+        limits: Limits,
+        meter: Arc<Meter>,
+        read_only: bool,
+        host: Box<dyn AnyHost>,
+    ) -> Self {
+        let state = RunState {
+            host,
+            events: Vec::new(),
+            effects: Vec::new(),
+            writes: 0,
+        };
+        Self {
+            tables,
+            catalog,
+            limits,
+            meter,
+            read_only,
+            state: Mutex::new(Some(state)),
+        }
+    }
+
+    /// The run that a native is called in.
+    pub fn of(context: &NativeCallContext) -> Result<Arc<Self>, Raised> {
+        let handle = context
+            .tag()
+            .and_then(|tag| tag.read_lock::<RunHandle>().map(|handle| handle.0.clone()));
+        handle.ok_or_else(|| Raised::fault("a native was called outside a run"))
+    }
+
+    /// The state. A panic of a host leaves it as it is: the run is void then anyway.
+    pub fn state(&self) -> StateGuard<'_> {
+        StateGuard(self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes the state out at the end.
+    pub fn finish(&self) -> RunState {
+        let state = self
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        state.expect("a run is finished once")
+    }
+
+    /// Works on a table.
+    pub fn with_table<T>(
+        &self,
+        table: usize,
+        work: impl FnOnce(&mut Table) -> Result<T, Raised>,
+    ) -> Result<T, Raised> {
+        let mut state = self.state();
+        let host = state.host.as_host();
+        work(&mut Table {
+            decl: &self.tables[table],
+            host,
+            meter: &self.meter,
+        })
+    }
+
+    /// Like [`Run::with_table`], counting one written row.
+    pub fn write_table<T>(
+        &self,
+        table: usize,
+        work: impl FnOnce(&mut Table) -> Result<T, Raised>,
+    ) -> Result<T, Raised> {
+        self.check_writable()?;
+        let mut state = self.state();
+        state.writes += 1;
+        if state.writes > self.limits.writes {
+            let message = format!("the run wrote more than {} rows", self.limits.writes);
+            return Err(Raised::new("limit.writes", message, "do less at a time"));
+        }
+        let host = state.host.as_host();
+        work(&mut Table {
+            decl: &self.tables[table],
+            host,
+            meter: &self.meter,
+        })
+    }
+
+    pub fn check_writable(&self) -> Result<(), Raised> {
+        match self.read_only {
+            true => Err(Raised::new(
+                "read_only",
+                "a question cannot write, emit or call what does",
+                "make it an action",
+            )),
+            false => Ok(()),
+        }
+    }
+
+    pub fn emit(&self, name: String, data: Value) -> Result<(), Raised> {
+        self.check_writable()?;
+        self.charge_value(&data)?;
+        let mut state = self.state();
+        if state.events.len() >= self.limits.events as usize {
+            let message = format!("the run emitted more than {} events", self.limits.events);
+            return Err(Raised::new(
+                "limit.events",
+                message,
+                "emit one event for many things",
+            ));
+        }
+        state.events.push(Event { name, data });
+        Ok(())
+    }
+
+    pub fn effect(&self, actor: String, name: String, data: Value) -> Result<(), Raised> {
+        self.check_writable()?;
+        self.charge_value(&data)?;
+        let mut state = self.state();
+        if state.effects.len() >= self.limits.effects as usize {
+            let message = format!("the run emitted more than {} effects", self.limits.effects);
+            return Err(Raised::new("limit.effects", message, "do less at a time"));
+        }
+        state.effects.push(Effect { actor, name, data });
+        Ok(())
+    }
+
+    /// Calls a native module. Arguments are checked and charged here.
+    pub fn call(&self, module: &str, function: &str, args: Vec<Value>) -> Result<Dynamic, Raised> {
+        let unknown = || {
+            Raised::new(
+                "unknown_function",
+                format!("there is no function {module}.{function}"),
+                "",
+            )
+        };
+        let native = self
+            .catalog
+            .function(module, function)
+            .ok_or_else(unknown)?;
+        if !native.ask_allowed {
+            self.check_writable()?;
+        }
+        if args.len() != native.params.len() {
+            let message = format!(
+                "{module}.{function} has {} parameters, {} are given",
+                native.params.len(),
+                args.len()
+            );
+            return Err(Raised::new("arguments", message, ""));
+        }
+        let mut typed = Vec::with_capacity(args.len());
+        for ((name, ty), value) in native.params.iter().zip(args) {
+            self.charge_value(&value)?;
+            let value = crate::policy::types::fit(ty, value);
+            typed.push(value.map_err(|reason| {
+                Raised::type_error(format!("`{name}` of {module}.{function}: {reason}"))
+            })?);
+        }
+        self.meter.charge(native.cost)?;
+        let result = {
+            let mut state = self.state();
+            let host = state.host.as_host();
+            host.operations_left(self.meter.operations_left());
+            let result = host.call(module, function, typed);
+            let used = host.operations_used();
+            self.meter.charge(used)?;
+            result?
+        };
+        self.give(result)
+    }
+
+    /// A value for the script, charged.
+    pub fn give(&self, value: Value) -> Result<Dynamic, Raised> {
+        let (value, bytes) = from_value(value);
+        self.meter.allocate(bytes)?;
+        Ok(value)
+    }
+
+    fn charge_value(&self, value: &Value) -> Result<(), Raised> {
+        self.meter
+            .allocate(borsh::object_length(value).unwrap_or(0) as u64)
+    }
+}

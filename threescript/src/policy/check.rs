@@ -1,0 +1,452 @@
+//! What can be known about a body before it runs: tables, columns, calls and numbers of arguments.
+
+use super::diagnostic::{Fault, Place, suggest};
+use super::header::{Header, TableDecl};
+use crate::engine::{Catalog, library, place_of};
+use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
+use std::collections::BTreeSet;
+
+/// Methods of tables and queries, whose arguments name columns: the name, the least and the most arguments, and which
+/// of them are columns.
+const TABLE_METHODS: [(&str, usize, usize, &[usize]); 17] = [
+    ("insert", 1, 1, &[]),
+    ("upsert", 1, 1, &[]),
+    ("update", 2, 5, &[]),
+    ("delete", 1, 4, &[]),
+    ("exists", 1, 4, &[]),
+    ("find", 1, 4, &[]),
+    ("get", 1, 4, &[]),
+    ("where", 2, 3, &[0]),
+    ("between", 3, 3, &[0]),
+    ("order", 1, 1, &[0]),
+    ("order_desc", 1, 1, &[0]),
+    ("limit", 1, 1, &[]),
+    ("rows", 0, 0, &[]),
+    ("first", 0, 0, &[]),
+    ("count", 0, 0, &[]),
+    ("sum", 1, 2, &[0]),
+    ("sum_by", 2, 2, &[0, 1]),
+];
+
+/// Methods that write, and functions that do.
+const WRITING_METHODS: [&str; 4] = ["insert", "upsert", "update", "delete"];
+const WRITING_FUNCTIONS: [&str; 2] = ["emit", "effect"];
+
+/// What a body is checked against.
+pub(crate) struct Context<'a> {
+    pub header: &'a Header,
+    pub catalog: &'a Catalog,
+    /// Names of tables, constants, modules, `block` and `caller`.
+    pub globals: BTreeSet<&'a str>,
+    /// A question, which must not write.
+    pub read_only: bool,
+}
+
+/// Checks a body or a function that parses.
+pub(crate) fn body(ast: &AST, context: &Context, faults: &mut Vec<Fault>) {
+    let mut checker = Checker {
+        context,
+        faults,
+        seen: BTreeSet::new(),
+    };
+    ast.walk(&mut |path| {
+        match path.last() {
+            Some(ASTNode::Stmt(statement)) => checker.statement(statement),
+            Some(ASTNode::Expr(expression)) => checker.expression(expression),
+            _ => {}
+        }
+        true
+    });
+}
+
+struct Checker<'a, 'f> {
+    context: &'a Context<'a>,
+    faults: &'f mut Vec<Fault>,
+    /// Method calls that were checked as part of a chain that begins with a table or a module.
+    seen: BTreeSet<Place>,
+}
+
+impl<'a> Checker<'a, '_> {
+    fn fault(
+        &mut self,
+        position: Position,
+        code: &'static str,
+        reason: String,
+        mend: impl Into<String>,
+    ) {
+        let place = place_of(position).unwrap_or(Place::START);
+        self.faults.push(Fault::new(place, code, reason, mend));
+    }
+
+    fn statement(&mut self, statement: &Stmt) {
+        match statement {
+            Stmt::Var(definition, _, position) => self.variable(definition.0.as_str(), *position),
+            Stmt::For(parts, _) => {
+                self.variable(parts.0.as_str(), parts.0.pos);
+                if let Some(counter) = &parts.1 {
+                    self.variable(counter.as_str(), counter.pos);
+                }
+            }
+            Stmt::FnCall(call, position) => self.call(call, *position),
+            _ => {}
+        }
+    }
+
+    /// A local name must not hide one that the whole file shares.
+    fn variable(&mut self, name: &str, position: Position) {
+        if self.context.globals.contains(name) || self.function(name).is_some() {
+            let reason =
+                format!("`{name}` is already the name of something in this file or of a module");
+            self.fault(
+                position,
+                "reserved_name",
+                reason,
+                "take another name for the variable",
+            );
+        }
+    }
+
+    fn function(&self, name: &str) -> Option<&'a super::header::FunctionDecl> {
+        self.context
+            .header
+            .functions
+            .iter()
+            .find(|function| function.name == name)
+    }
+
+    fn expression(&mut self, expression: &Expr) {
+        match expression {
+            Expr::FnCall(call, position) => self.call(call, *position),
+            Expr::MethodCall(call, position) => self.method(call, *position),
+            Expr::Variable(variable, _, position) if self.function(&variable.1).is_some() => {
+                let mend = format!("call it: {}(…)", variable.1);
+                self.fault(
+                    *position,
+                    "function_value",
+                    format!("the function `{}` is not a value", variable.1),
+                    mend,
+                );
+            }
+            Expr::Dot(parts, _, _) => {
+                if let Expr::Variable(variable, _, _) = &parts.lhs {
+                    self.chain(&variable.1, &parts.rhs);
+                }
+            }
+            Expr::Index(parts, _, position) => self.index(&parts.lhs, &parts.rhs, *position),
+            _ => {}
+        }
+    }
+
+    /// `name(…)`
+    fn call(&mut self, call: &FnCallExpr, position: Position) {
+        if call.is_operator_call() {
+            return;
+        }
+        let (name, given) = (call.name.as_str(), call.args.len());
+        if let Some(function) = self.function(name) {
+            let wanted = function.params.len();
+            if given != wanted {
+                self.arguments(position, name, &[wanted], given);
+            }
+            return;
+        }
+        if self.context.read_only && WRITING_FUNCTIONS.contains(&name) {
+            self.read_only(position, name);
+        }
+        let arities = arities(name);
+        if arities.is_empty() {
+            let own = self
+                .context
+                .header
+                .functions
+                .iter()
+                .map(|function| function.name.as_str());
+            let mend = suggest(name, own.chain(library_names()));
+            self.fault(
+                position,
+                "unknown_function",
+                format!("there is no function `{name}`"),
+                mend,
+            );
+        } else if !arities.contains(&given) {
+            self.arguments(position, name, &arities, given);
+        }
+    }
+
+    /// `something.name(…)`
+    fn method(&mut self, call: &FnCallExpr, position: Position) {
+        let (name, given) = (call.name.as_str(), call.args.len());
+        if place_of(position).is_some_and(|place| self.seen.contains(&place)) {
+            return;
+        }
+        if self.function(name).is_some() {
+            let mend = format!("write {name}(x) instead of x.{name}()");
+            self.fault(
+                position,
+                "method_call",
+                format!("`{name}` is a function and not a method"),
+                mend,
+            );
+            return;
+        }
+        // The value itself is the first argument.
+        let arities: Vec<usize> = arities(name)
+            .into_iter()
+            .filter_map(|arity| arity.checked_sub(1))
+            .collect();
+        let is_native = self
+            .context
+            .catalog
+            .modules()
+            .any(|(_, functions)| functions.iter().any(|native| native.name == name));
+        if is_native {
+            return;
+        }
+        if arities.is_empty() {
+            let mend = suggest(name, library_names());
+            self.fault(
+                position,
+                "unknown_function",
+                format!("there is no method `{name}`"),
+                mend,
+            );
+        } else if !arities.contains(&given) {
+            self.arguments(position, name, &arities, given);
+        }
+    }
+
+    fn arguments(&mut self, position: Position, name: &str, wanted: &[usize], given: usize) {
+        let list: Vec<String> = wanted.iter().map(usize::to_string).collect();
+        let plural = if wanted == [1] { "" } else { "s" };
+        let reason = format!(
+            "`{name}` takes {} argument{plural}, {given} given",
+            list.join(" or ")
+        );
+        self.fault(position, "arguments", reason, "");
+    }
+
+    fn read_only(&mut self, position: Position, what: &str) {
+        self.fault(
+            position,
+            "read_only",
+            format!("a question cannot `{what}`"),
+            "make it an action",
+        );
+    }
+
+    /// `root.rest` where the root is a name: a table and its queries, a module, `block`, `caller`.
+    fn chain(&mut self, root: &str, rest: &Expr) {
+        if let Some(table) = self
+            .context
+            .header
+            .tables
+            .iter()
+            .find(|table| table.name == root)
+        {
+            self.table_chain(table, rest, true);
+        } else if self
+            .context
+            .catalog
+            .modules()
+            .any(|(module, _)| module == root)
+        {
+            self.module_call(root, first_link(rest));
+        } else if root == "block" || root == "caller" {
+            let known: &[&str] = if root == "block" {
+                &["time", "height"]
+            } else {
+                &["account", "roles"]
+            };
+            if let Expr::Property(property, position) = first_link(rest)
+                && !known.contains(&property.2.as_str())
+            {
+                let mend = suggest(&property.2, known.iter().copied());
+                self.fault(
+                    *position,
+                    "unknown_field",
+                    format!("`{root}` has no `{}`", property.2),
+                    mend,
+                );
+            }
+        }
+    }
+
+    fn table_chain(&mut self, table: &TableDecl, rest: &Expr, is_table: bool) {
+        let link = first_link(rest);
+        let Expr::MethodCall(call, position) = link else {
+            if let (true, Expr::Property(property, position)) = (is_table, link) {
+                let reason = format!("a table has no `{}`", property.2);
+                self.fault(
+                    *position,
+                    "unknown_field",
+                    reason,
+                    "get a row first: table.get(key)",
+                );
+            }
+            return;
+        };
+        let (name, given) = (call.name.as_str(), call.args.len());
+        let Some((_, least, most, columns)) =
+            TABLE_METHODS.iter().find(|(known, ..)| *known == name)
+        else {
+            if is_table {
+                self.seen.extend(place_of(*position));
+                let mend = suggest(name, TABLE_METHODS.iter().map(|(known, ..)| *known));
+                self.fault(
+                    *position,
+                    "unknown_function",
+                    format!("a table has no `{name}`"),
+                    mend,
+                );
+            }
+            return;
+        };
+        if !is_table && matches!(name, "get" | "find" | "exists") {
+            // What a query gave: a row, a list or a number.
+            return;
+        }
+        self.seen.extend(place_of(*position));
+        if given < *least || given > *most {
+            let wanted: Vec<usize> = (*least..=*most).collect();
+            self.arguments(*position, name, &wanted, given);
+            return;
+        }
+        if self.context.read_only && WRITING_METHODS.contains(&name) {
+            self.read_only(*position, name);
+        }
+        for column in *columns {
+            if let Expr::StringConstant(name, position) = &call.args[*column] {
+                self.column(table, name, *position);
+            }
+        }
+        if WRITING_METHODS.contains(&name)
+            && let Some(Expr::Map(entries, _)) = call.args.last()
+        {
+            for (name, _) in &entries.0 {
+                self.column(table, name.as_str(), name.pos);
+            }
+        }
+        if let Expr::Dot(parts, _, _) = rest {
+            let is_query = matches!(name, "where" | "between" | "order" | "order_desc" | "limit");
+            if is_query {
+                self.table_chain(table, &parts.rhs, false);
+            }
+        }
+    }
+
+    fn column(&mut self, table: &TableDecl, name: &str, position: Position) {
+        if table.column(name).is_none() {
+            let mend = suggest(
+                name,
+                table.columns.iter().map(|column| column.name.as_str()),
+            );
+            self.fault(
+                position,
+                "unknown_column",
+                format!("the table `{}` has no column `{name}`", table.name),
+                mend,
+            );
+        }
+    }
+
+    fn module_call(&mut self, module: &str, link: &Expr) {
+        match link {
+            Expr::MethodCall(call, position) => {
+                self.seen.extend(place_of(*position));
+                let (name, given) = (call.name.as_str(), call.args.len());
+                match self.context.catalog.function(module, name) {
+                    None => {
+                        let functions = self
+                            .context
+                            .catalog
+                            .modules()
+                            .filter(|(other, _)| *other == module);
+                        let known = functions
+                            .flat_map(|(_, functions)| functions)
+                            .map(|native| native.name.as_str());
+                        let mend = suggest(name, known);
+                        self.fault(
+                            *position,
+                            "unknown_function",
+                            format!("there is no function `{module}.{name}`"),
+                            mend,
+                        );
+                    }
+                    Some(native) if native.params.len() != given => {
+                        self.arguments(*position, name, &[native.params.len()], given);
+                    }
+                    Some(native) if self.context.read_only && !native.ask_allowed => {
+                        self.read_only(*position, &format!("{module}.{name}"));
+                    }
+                    Some(_) => {}
+                }
+            }
+            Expr::Property(property, position) => {
+                let reason = format!("a module has no `{}`", property.2);
+                self.fault(
+                    *position,
+                    "unknown_function",
+                    reason,
+                    "call a function: module.function(…)",
+                );
+            }
+            _ => {}
+        }
+    }
+
+    fn index(&mut self, indexed: &Expr, at: &Expr, position: Position) {
+        let negative = match at {
+            Expr::IntegerConstant(number, _) => *number < 0,
+            Expr::Dot(parts, ..) | Expr::Index(parts, ..) => {
+                matches!(parts.lhs, Expr::IntegerConstant(number, _) if number < 0)
+            }
+            _ => false,
+        };
+        if negative {
+            let mend = "count from the start: list[list.len() - 1], or list.last()";
+            self.fault(
+                position,
+                "negative_index",
+                "an index cannot be negative".to_owned(),
+                mend,
+            );
+        }
+        // Walking through a text costs more than the steps that the interpreter counts for it, so what is indexed must
+        // have been charged for: as a variable, or as what a native made.
+        let uncharged = match indexed {
+            Expr::StringConstant(..) | Expr::InterpolatedString(..) | Expr::Stmt(_) => true,
+            Expr::FnCall(call, _) => self.function(&call.name).is_some(),
+            _ => false,
+        };
+        if uncharged {
+            let mend = "put it into a variable first: let x = …; x[i]";
+            self.fault(
+                position,
+                "index_value",
+                "this value cannot be indexed where it is made".to_owned(),
+                mend,
+            );
+        }
+    }
+}
+
+/// The first part of what follows a point.
+fn first_link(rest: &Expr) -> &Expr {
+    match rest {
+        Expr::Dot(parts, ..) | Expr::Index(parts, ..) => &parts.lhs,
+        other => other,
+    }
+}
+
+fn arities(name: &str) -> Vec<usize> {
+    library::natives()
+        .filter(|native| native.name == name && !native.property)
+        .map(|native| native.arity)
+        .collect()
+}
+
+fn library_names<'a>() -> impl Iterator<Item = &'a str> {
+    library::natives()
+        .filter(|native| !native.property)
+        .map(|native| native.name)
+}

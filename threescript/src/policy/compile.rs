@@ -1,0 +1,510 @@
+//! From a policy file to a policy that can run.
+
+use super::check;
+use super::diagnostic::{Diagnostic, Fault, Place, suggest};
+use super::header::{self, ConstDecl, EntryDecl, EntryKind, Header, TableDecl};
+use super::lexer::keep_only;
+use crate::action::{Mark, Signature};
+use crate::engine::profile::{self, BANNED, BLOCK, CALLER, Globals};
+use crate::engine::values::{BlockHandle, CallerHandle, ModuleHandle, TableHandle, from_value};
+use crate::engine::{Catalog, Entry, Limits, library};
+use rhai::{AST, Dynamic, Engine, LexError, Module, ParseErrorType, Scope};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+
+/// A policy: checked, and ready to run. Cheap to clone and safe to share between threads.
+#[derive(Clone)]
+pub struct Policy {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub file: String,
+    source: String,
+    hash: [u8; 32],
+    pub header: Header,
+    pub tables: Arc<[TableDecl]>,
+    pub catalog: Arc<Catalog>,
+    pub limits: Limits,
+    pub globals: Arc<Globals>,
+    pub catalog_module: Arc<Module>,
+    /// The compiled bodies, in the order of the declared entries.
+    pub bodies: Vec<AST>,
+}
+
+impl std::fmt::Debug for Policy {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            formatter,
+            "Policy({} version {}, {})",
+            self.name(),
+            self.version(),
+            hex::encode(self.hash())
+        )
+    }
+}
+
+impl Policy {
+    /// Its name, which is the actor of its actions.
+    pub fn name(&self) -> &str {
+        &self.inner.header.name
+    }
+
+    /// Its version, from 1.
+    pub fn version(&self) -> u32 {
+        self.inner.header.version
+    }
+
+    /// The doc lines above its title.
+    pub fn doc(&self) -> &str {
+        &self.inner.header.doc
+    }
+
+    /// SHA-256 over `threescript/v1/policy`, a zero byte and the borsh encoding of the source text.
+    pub fn hash(&self) -> [u8; 32] {
+        self.inner.hash
+    }
+
+    /// The text it was compiled from.
+    pub fn source(&self) -> &str {
+        &self.inner.source
+    }
+
+    /// The file as it was named at compilation; errors name it.
+    pub fn file(&self) -> &str {
+        &self.inner.file
+    }
+
+    /// Its actions, questions and schedules in the declared order, with docs, parameters and callers.
+    pub fn entries(&self) -> &[EntryDecl] {
+        &self.inner.header.entries
+    }
+
+    /// One of them.
+    pub fn entry(&self, entry: Entry) -> Option<&EntryDecl> {
+        self.inner
+            .find(entry)
+            .map(|index| &self.inner.header.entries[index])
+    }
+
+    /// Its schedules: name and seconds between two runs.
+    pub fn schedules(&self) -> impl Iterator<Item = (&str, i64)> {
+        self.entries()
+            .iter()
+            .filter_map(|entry| Some((entry.name.as_str(), entry.period_seconds?)))
+    }
+
+    /// Its tables in the declared order.
+    pub fn tables(&self) -> &[TableDecl] {
+        &self.inner.tables
+    }
+
+    /// Its constants in the declared order.
+    pub fn consts(&self) -> &[ConstDecl] {
+        &self.inner.header.consts
+    }
+
+    /// The declarations of its actions (`!!`) and questions (`!`), for reading and showing texts.
+    pub fn signatures(&self) -> Vec<Signature> {
+        self.entries()
+            .iter()
+            .filter_map(|entry| signature(self.name(), entry))
+            .collect()
+    }
+}
+
+impl Inner {
+    pub fn find(&self, entry: Entry) -> Option<usize> {
+        let (kind, name) = match entry {
+            Entry::Action(name) => (EntryKind::Action, name),
+            Entry::Ask(name) => (EntryKind::Ask, name),
+            Entry::Every(name) => (EntryKind::Every, name),
+        };
+        self.header
+            .entries
+            .iter()
+            .position(|entry| entry.kind == kind && entry.name == name)
+    }
+}
+
+/// What people can write of an entry; a schedule has no text.
+fn signature(actor: &str, entry: &EntryDecl) -> Option<Signature> {
+    let mark = match entry.kind {
+        EntryKind::Action => Mark::Act,
+        EntryKind::Ask => Mark::Ask,
+        EntryKind::Every => return None,
+    };
+    let (actor, name) = (actor.to_owned(), entry.name.clone());
+    Some(Signature {
+        mark,
+        actor,
+        name,
+        params: entry.params.clone(),
+    })
+}
+
+/// Reads and checks a policy file.
+///
+/// `file` is what errors call it. `catalog` says which native modules and assets there are, `limits` what a run may use;
+/// both must be the same on every node. Expressions may be nested as deep as `limits.expression_depth`, which the
+/// default stack of a thread holds.
+///
+/// Errors: all faults that were found, in the order of their places.
+pub fn compile(
+    source: &str,
+    file: &str,
+    catalog: &Catalog,
+    limits: &Limits,
+) -> Result<Policy, Vec<Diagnostic>> {
+    let report = |mut faults: Vec<Fault>| {
+        faults.sort_by_key(|fault| fault.place);
+        faults
+            .into_iter()
+            .map(|fault| fault.in_file(file, source))
+            .collect::<Vec<_>>()
+    };
+    check_source(source, limits).map_err(|fault| report(vec![fault]))?;
+    let (header, mut faults) = header::parse(source, catalog.assets());
+    if header.name.is_empty() || header.version == 0 {
+        return Err(report(faults));
+    }
+    let engine = profile::engine(limits);
+    check_names(&header, catalog, &engine, &mut faults);
+    let globals = globals(&header, catalog);
+    let compiler = Compiler {
+        source,
+        header: &header,
+        catalog,
+        engine: &engine,
+        globals: &globals,
+    };
+    let bodies = compiler.bodies(&mut faults);
+    if !faults.is_empty() {
+        return Err(report(faults));
+    }
+    let tables = header.tables.clone().into();
+    let catalog_module = Arc::new(library::catalog_module(catalog));
+    let inner = Inner {
+        file: file.to_owned(),
+        source: source.to_owned(),
+        hash: hash(source),
+        tables,
+        catalog: Arc::new(catalog.clone()),
+        limits: limits.clone(),
+        globals: Arc::new(globals),
+        catalog_module,
+        bodies,
+        header,
+    };
+    Ok(Policy {
+        inner: Arc::new(inner),
+    })
+}
+
+fn hash(source: &str) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    hasher.update(b"threescript/v1/policy\0");
+    // Borsh of a text: its length as a little-endian u32, then its bytes. Sources are shorter than that allows.
+    hasher.update(
+        u32::try_from(source.len())
+            .unwrap_or(u32::MAX)
+            .to_le_bytes(),
+    );
+    hasher.update(source.as_bytes());
+    hasher.finalize().into()
+}
+
+/// A file must show what it says: no control characters, nothing that reorders text on the screen.
+fn check_source(source: &str, limits: &Limits) -> Result<(), Fault> {
+    if source.len() > limits.source_bytes as usize {
+        let reason = format!(
+            "the file has {} bytes, the limit is {}",
+            source.len(),
+            limits.source_bytes
+        );
+        return Err(Fault::new(
+            Place::START,
+            "limit.source",
+            reason,
+            "split the policy in two",
+        ));
+    }
+    let mut place = Place::START;
+    for character in source.chars() {
+        let hidden = (character.is_control() && !matches!(character, '\n' | '\t'))
+            || matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+        if hidden {
+            let reason = format!(
+                "the character {} cannot be seen",
+                character.escape_unicode()
+            );
+            return Err(Fault::new(
+                place,
+                "character",
+                reason,
+                "remove it; lines end with a line feed only",
+            ));
+        }
+        match character {
+            '\n' => {
+                place = Place {
+                    line: place.line + 1,
+                    column: 1,
+                }
+            }
+            _ => place.column += 1,
+        }
+    }
+    Ok(())
+}
+
+/// Declared names must not hide what bodies need, and must be words that Rhai takes for variables.
+fn check_names(header: &Header, catalog: &Catalog, engine: &Engine, faults: &mut Vec<Fault>) {
+    let consts = header.consts.iter().map(|item| (&item.name, item.place));
+    let tables = header.tables.iter().map(|item| (&item.name, item.place));
+    let functions = header.functions.iter().map(|item| (&item.name, item.place));
+    let params = header
+        .entries
+        .iter()
+        .flat_map(|entry| entry.params.iter().map(|param| (&param.name, entry.place)));
+    for (name, place) in consts.chain(tables).chain(functions).chain(params) {
+        let taken = if name == BLOCK || name == CALLER {
+            Some("is there in every body")
+        } else if catalog.modules().any(|(module, _)| module == name) {
+            Some("is a module of the circle")
+        } else if engine.compile(format!("let {name} = 1;")).is_err() {
+            Some("is a word of the language")
+        } else {
+            None
+        };
+        if let Some(why) = taken {
+            faults.push(Fault::new(
+                place,
+                "reserved_name",
+                format!("`{name}` {why}"),
+                "take another name",
+            ));
+        }
+    }
+    for function in &header.functions {
+        if library::natives().any(|native| native.name == function.name && !native.property) {
+            let reason = format!("`{}` is a function of the library", function.name);
+            faults.push(Fault::new(
+                function.place,
+                "reserved_name",
+                reason,
+                "take another name",
+            ));
+        }
+    }
+    for entry in &header.entries {
+        if let Some(Err(error)) =
+            signature(&header.name, entry).map(|signature| signature.check(catalog.assets()))
+        {
+            let text = error.to_string();
+            let (reason, mend) = text.split_once("; ").unwrap_or((&text, ""));
+            faults.push(Fault::new(entry.place, error.code(), reason, mend));
+        }
+    }
+}
+
+fn globals(header: &Header, catalog: &Catalog) -> Globals {
+    let consts = header
+        .consts
+        .iter()
+        .map(|item| (item.name.clone(), from_value(item.value.clone()).0));
+    let tables = header.tables.iter().enumerate();
+    let tables =
+        tables.map(|(index, table)| (table.name.clone(), Dynamic::from(TableHandle(index))));
+    let modules = catalog
+        .modules()
+        .map(|(name, _)| (name.to_owned(), Dynamic::from(ModuleHandle(name.into()))));
+    let handles = [
+        (BLOCK.to_owned(), Dynamic::from(BlockHandle)),
+        (CALLER.to_owned(), Dynamic::from(CallerHandle)),
+    ];
+    Globals::new(consts.chain(tables).chain(modules).chain(handles))
+}
+
+struct Compiler<'a> {
+    source: &'a str,
+    header: &'a Header,
+    catalog: &'a Catalog,
+    engine: &'a Engine,
+    globals: &'a Globals,
+}
+
+impl Compiler<'_> {
+    /// Compiles functions and bodies. Each is parsed out of the whole file with everything else blanked, so the places
+    /// in errors are places in the file.
+    fn bodies(&self, faults: &mut Vec<Fault>) -> Vec<AST> {
+        let mut functions = AST::empty();
+        let mut sound = true;
+        for function in &self.header.functions {
+            let params = function.params.iter().map(String::as_str);
+            match self.parse(function.range.clone(), []) {
+                Ok(ast) => {
+                    self.check(&ast, false, faults);
+                    functions = functions.merge(&ast);
+                }
+                Err(fault) => {
+                    sound = false;
+                    faults.push(self.with_suggestion(fault, params));
+                }
+            }
+        }
+        let mut bodies = Vec::with_capacity(self.header.entries.len());
+        for entry in &self.header.entries {
+            let params = || entry.params.iter().map(|param| param.name.as_str());
+            // Without the braces: the body is what the interpreter runs at its top level.
+            match self.parse(entry.body.start + 1..entry.body.end - 1, params()) {
+                Ok(ast) => {
+                    if let Some(function) = ast.iter_fn_def().next() {
+                        let place = crate::engine::place_of(function.body.start_position())
+                            .unwrap_or(entry.place);
+                        let mend = "move it out of the body, to the top of the file";
+                        faults.push(Fault::new(
+                            place,
+                            "nested_function",
+                            format!("`{}` is declared inside a body", function.name),
+                            mend,
+                        ));
+                    }
+                    self.check(&ast, entry.kind == EntryKind::Ask, faults);
+                    if sound {
+                        bodies.push(ast.merge(&functions));
+                    }
+                }
+                Err(fault) => faults.push(self.with_suggestion(fault, params())),
+            }
+        }
+        bodies
+    }
+
+    fn parse<'p>(
+        &'p self,
+        range: std::ops::Range<usize>,
+        params: impl IntoIterator<Item = &'p str>,
+    ) -> Result<AST, Fault> {
+        let text = keep_only(self.source, &[range]);
+        let mut scope = Scope::new();
+        for name in self.globals.names().chain(params) {
+            scope.push_dynamic(name, Dynamic::UNIT);
+        }
+        self.engine
+            .compile_with_scope(&scope, text)
+            .map_err(|error| self.syntax_fault(&error))
+    }
+
+    fn check(&self, ast: &AST, read_only: bool, faults: &mut Vec<Fault>) {
+        let (header, catalog) = (self.header, self.catalog);
+        let context = check::Context {
+            header,
+            catalog,
+            globals: self.globals.names().collect(),
+            read_only,
+        };
+        check::body(ast, &context, faults);
+    }
+
+    fn with_suggestion<'p>(
+        &'p self,
+        mut fault: Fault,
+        params: impl Iterator<Item = &'p str>,
+    ) -> Fault {
+        if fault.code == "unknown_variable" {
+            let name = fault
+                .reason
+                .split('`')
+                .nth(1)
+                .unwrap_or_default()
+                .to_owned();
+            fault.mend = suggest(&name, self.globals.names().chain(params));
+        }
+        fault
+    }
+
+    fn syntax_fault(&self, error: &rhai::ParseError) -> Fault {
+        let place = crate::engine::place_of(error.position());
+        // The end of the input has no place of its own; the blanked text ends where the file does.
+        let place = place.unwrap_or_else(|| end_of(self.source));
+        let fault =
+            |code: &'static str, reason: String, mend: &str| Fault::new(place, code, reason, mend);
+        match error.err_type() {
+            ParseErrorType::VariableUndefined(name) => fault(
+                "unknown_variable",
+                format!("there is no variable `{name}`"),
+                "",
+            ),
+            ParseErrorType::ExprTooDeep => fault(
+                "limit.expression",
+                "this is nested too deep".into(),
+                "use variables and functions",
+            ),
+            ParseErrorType::TooManyFunctions => fault(
+                "limit.functions",
+                "there are too many functions".into(),
+                "split the policy",
+            ),
+            ParseErrorType::LiteralTooLarge(what, limit) => fault(
+                "limit.literal",
+                format!("{what} is larger than {limit}"),
+                "make it smaller, or keep it in a table",
+            ),
+            ParseErrorType::BadInput(LexError::StringTooLong(limit)) => fault(
+                "limit.literal",
+                format!("the text is longer than {limit} bytes"),
+                "make it shorter",
+            ),
+            ParseErrorType::Reserved(word)
+            | ParseErrorType::BadInput(LexError::ImproperSymbol(word, _))
+                if BANNED.iter().any(|(banned, _)| banned == word) =>
+            {
+                let mend = BANNED
+                    .iter()
+                    .find(|(banned, _)| banned == word)
+                    .map_or("", |(_, mend)| mend);
+                fault("banned", format!("policies have no `{word}`"), mend)
+            }
+            other => {
+                let (code, mend) = match self.is_decimal_literal(place) {
+                    true => (
+                        "decimal_literal",
+                        "write dec(\"12.5\"), or 12.5% as dec(\"12.5\").percent",
+                    ),
+                    false => ("syntax", ""),
+                };
+                fault(code, other.to_string(), mend)
+            }
+        }
+    }
+
+    /// Whether the place is in a number with a point, which the bodies do not have.
+    fn is_decimal_literal(&self, place: Place) -> bool {
+        let line: Vec<char> = self
+            .source
+            .lines()
+            .nth(place.line as usize - 1)
+            .unwrap_or_default()
+            .chars()
+            .collect();
+        let at = place.column as usize - 1;
+        let is_digit = |at: Option<usize>| {
+            at.and_then(|at| line.get(at))
+                .is_some_and(char::is_ascii_digit)
+        };
+        let point = |at: usize| {
+            line.get(at) == Some(&'.') && is_digit(at.checked_sub(1)) && is_digit(Some(at + 1))
+        };
+        (at.saturating_sub(1)..=at + 1).any(point)
+    }
+}
+
+fn end_of(source: &str) -> Place {
+    let line = source.lines().count().max(1);
+    let column = source.lines().last().map_or(0, |line| line.chars().count());
+    Place {
+        line: line as u32,
+        column: column as u32 + 1,
+    }
+}

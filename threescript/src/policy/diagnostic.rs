@@ -1,0 +1,174 @@
+//! What is wrong with a policy file, where, and how to mend it.
+
+use std::fmt;
+
+/// A place in a file: line and column from 1, columns count characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// The line, from 1.
+    pub line: u32,
+    /// The character in the line, from 1.
+    pub column: u32,
+}
+
+impl Place {
+    /// The first character of a file.
+    pub const START: Self = Self { line: 1, column: 1 };
+}
+
+/// One fault of a policy file, found before anything runs.
+///
+/// [`fmt::Display`] prints it with the source line and a caret under the place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The file as the caller named it.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
+    /// The character in the line, from 1.
+    pub column: u32,
+    /// A stable short name of the fault.
+    pub code: &'static str,
+    /// What is wrong.
+    pub reason: String,
+    /// What to do about it; empty when the reason says it all.
+    pub mend: String,
+    /// The line of the file.
+    pub source_line: String,
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            file,
+            line,
+            column,
+            code,
+            reason,
+            ..
+        } = self;
+        let number = line.to_string();
+        let margin = " ".repeat(number.len());
+        // Tabs are kept so that the caret stands under the same column in any terminal.
+        let indent = self.source_line.chars().take(*column as usize - 1);
+        let indent: String = indent
+            .map(|character| if character == '\t' { '\t' } else { ' ' })
+            .collect();
+        writeln!(formatter, "{file}:{line}:{column}: {reason} [{code}]")?;
+        writeln!(formatter, "{margin} |")?;
+        writeln!(formatter, "{number} | {}", self.source_line)?;
+        write!(formatter, "{margin} | {indent}^")?;
+        if !self.mend.is_empty() {
+            write!(formatter, "\n{margin} = {}", self.mend)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Diagnostic {}
+
+/// A fault that does not know its file yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Fault {
+    pub place: Place,
+    pub code: &'static str,
+    pub reason: String,
+    pub mend: String,
+}
+
+impl Fault {
+    pub fn new(
+        place: Place,
+        code: &'static str,
+        reason: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> Self {
+        Self {
+            place,
+            code,
+            reason: reason.into(),
+            mend: mend.into(),
+        }
+    }
+
+    /// Adds the file's name and the text of the line.
+    pub fn in_file(self, file: &str, source: &str) -> Diagnostic {
+        let Self {
+            place,
+            code,
+            reason,
+            mend,
+        } = self;
+        let source_line = source
+            .lines()
+            .nth(place.line as usize - 1)
+            .unwrap_or_default()
+            .to_owned();
+        let Place { line, column } = place;
+        Diagnostic {
+            file: file.to_owned(),
+            line,
+            column,
+            code,
+            reason,
+            mend,
+            source_line,
+        }
+    }
+}
+
+/// "did you mean …" for a name that is close to one of those that exist, otherwise those that exist.
+pub(crate) fn suggest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let mut known: Vec<&str> = known.into_iter().collect();
+    known.sort_unstable();
+    known.dedup();
+    let near = known
+        .iter()
+        .map(|other| (distance(name, other), other))
+        .min();
+    match near {
+        Some((distance, other)) if distance <= 1 + other.len() / 4 => {
+            format!("did you mean `{other}`?")
+        }
+        _ if known.is_empty() => String::new(),
+        _ if known.len() <= 12 => format!("known here: {}", known.join(", ")),
+        _ => String::new(),
+    }
+}
+
+/// Keeps a quotation of a value on one readable line.
+pub(crate) fn shorten(text: &str) -> String {
+    const SHOWN: usize = 48;
+    let visible = |character: char| {
+        if character.is_control() {
+            '\u{fffd}'
+        } else {
+            character
+        }
+    };
+    let mut shown: String = text.chars().take(SHOWN).map(visible).collect();
+    if text.chars().nth(SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// How many characters must be added, removed, replaced or swapped with their neighbour to turn one name into another.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) =
+        (a.chars().take(64).collect(), b.chars().take(64).collect());
+    let mut before_last = vec![0; b.len() + 1];
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut row = vec![i; b.len() + 1];
+        for j in 1..=b.len() {
+            let cost = usize::from(a[i - 1] != b[j - 1]);
+            row[j] = (last[j] + 1).min(row[j - 1] + 1).min(last[j - 1] + cost);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                row[j] = row[j].min(before_last[j - 2] + 1);
+            }
+        }
+        before_last = std::mem::replace(&mut last, row);
+    }
+    last[b.len()]
+}

@@ -1,0 +1,215 @@
+//! Running a policy.
+
+use super::compile::{Inner, Policy};
+use super::header::{CallerRule, EntryDecl, EntryKind};
+use super::types::fit;
+use crate::engine::meter::Meter;
+use crate::engine::values::{from_value, to_value};
+use crate::engine::{
+    Caller, Entry, Execution, Host, Raised, Run, ScriptError, Usage, explain, profile,
+};
+use crate::value::Value;
+use rhai::{Dynamic, Scope};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+impl Policy {
+    /// Runs an action, a question or a schedule.
+    ///
+    /// `args` are values by name; parameters that are not given take their defaults. The host is handed back with
+    /// whatever the run wrote; after an error the caller must throw that away.
+    ///
+    /// Call it on a thread with a stack of at least 64 MiB: values may be nested as deep as the limits allow. A run is
+    /// re-entrant: a host may run other policies within [`Host::call`].
+    ///
+    /// Errors: the code of [`ScriptError`] is the same on every node. Those of the call itself are `unknown_action`,
+    /// `not_allowed`, `missing_parameter`, `unknown_parameter` and `type`.
+    pub fn run<H: Host>(
+        &self,
+        entry: Entry,
+        args: Vec<(String, Value)>,
+        host: H,
+    ) -> (H, Result<Execution, ScriptError>) {
+        self.run_within(entry, args, host, u64::MAX)
+    }
+
+    /// Like [`Policy::run`], with at most `operations` operations, if that is less than the limit: for runs inside runs.
+    pub fn run_within<H: Host>(
+        &self,
+        entry: Entry,
+        args: Vec<(String, Value)>,
+        host: H,
+        operations: u64,
+    ) -> (H, Result<Execution, ScriptError>) {
+        let inner = &*self.inner;
+        let prepared = inner.prepare(entry, args, &host);
+        let (index, args) = match prepared {
+            Ok(prepared) => prepared,
+            Err(raised) => return (host, Err(raised.at(&inner.file, None))),
+        };
+        let decl = &inner.header.entries[index];
+        let meter = Arc::new(Meter::new(&inner.limits, operations));
+        let run = Arc::new(Run::new(
+            inner.tables.clone(),
+            inner.catalog.clone(),
+            inner.limits.clone(),
+            meter.clone(),
+            decl.kind == EntryKind::Ask,
+            Box::new(host),
+        ));
+        // The last resort: a panic of the interpreter or of a native becomes one code, the same on every node.
+        let result = catch_unwind(AssertUnwindSafe(|| inner.evaluate(index, decl, args, &run)));
+        let result = result.unwrap_or_else(|_| {
+            Err(
+                Raised::new("panic", "the interpreter broke down", "report this policy")
+                    .at(&inner.file, Some(decl.place)),
+            )
+        });
+        let state = run.finish();
+        let usage = Usage {
+            operations: meter.operations(),
+            memory_bytes: meter.memory_bytes(),
+            writes: state.writes,
+            events: state.events.len() as u32,
+            effects: state.effects.len() as u32,
+        };
+        let host = match state.host.into_any().downcast::<H>() {
+            Ok(host) => *host,
+            Err(_) => unreachable!("the host that was put in is the host that is taken out"),
+        };
+        let (events, effects) = (state.events, state.effects);
+        (
+            host,
+            result.map(|value| Execution {
+                value,
+                events,
+                effects,
+                usage,
+            }),
+        )
+    }
+}
+
+impl Inner {
+    /// Finds the entry, checks the caller, and puts the arguments into the declared order.
+    fn prepare(
+        &self,
+        entry: Entry,
+        args: Vec<(String, Value)>,
+        host: &impl Host,
+    ) -> Result<(usize, Vec<Value>), Raised> {
+        let name = match entry {
+            Entry::Action(name) | Entry::Ask(name) | Entry::Every(name) => name,
+        };
+        let title = format!("{}.{name}", self.header.name);
+        let unknown = || {
+            Raised::new(
+                "unknown_action",
+                format!("there is no {title} of this kind"),
+                "",
+            )
+        };
+        let index = self.find(entry).ok_or_else(unknown)?;
+        let decl = &self.header.entries[index];
+        let mut given = args;
+        let mut values = Vec::with_capacity(decl.params.len());
+        for param in &decl.params {
+            let at = given.iter().position(|(name, _)| *name == param.name);
+            let value = match at.map(|at| given.swap_remove(at).1) {
+                Some(value) => fit(&param.ty, value).map_err(|reason| {
+                    Raised::type_error(format!("`{}` of {title}: {reason}", param.name))
+                })?,
+                None => param.default.clone().ok_or_else(|| {
+                    Raised::new(
+                        "missing_parameter",
+                        format!("{title} needs `{}`", param.name),
+                        "give it",
+                    )
+                })?,
+            };
+            values.push(value);
+        }
+        if let Some((name, _)) = given.first() {
+            return Err(Raised::new(
+                "unknown_parameter",
+                format!("{title} has no parameter `{name}`"),
+                "leave it out",
+            ));
+        }
+        check_caller(decl, &values, &host.caller(), &title)?;
+        Ok((index, values))
+    }
+
+    fn evaluate(
+        &self,
+        index: usize,
+        decl: &EntryDecl,
+        args: Vec<Value>,
+        run: &Arc<Run>,
+    ) -> Result<Value, ScriptError> {
+        let engine = profile::engine_for(
+            run.clone(),
+            self.globals.clone(),
+            self.catalog_module.clone(),
+        );
+        let mut scope = Scope::new();
+        for (param, value) in decl.params.iter().zip(args) {
+            let (value, bytes) = from_value(value);
+            run.meter
+                .allocate(bytes)
+                .map_err(|raised| raised.at(&self.file, Some(decl.place)))?;
+            scope.push_dynamic(param.name.as_str(), value);
+        }
+        let result = engine.eval_ast_with_scope::<Dynamic>(&mut scope, &self.bodies[index]);
+        let result = result.map_err(|error| {
+            let (raised, place) = explain(*error);
+            raised.at(&self.file, Some(place.unwrap_or(decl.place)))
+        })?;
+        match to_value(&result) {
+            Ok(value) => Ok(value),
+            // An action that ends with `proposals.where(…)` just returns nothing of use.
+            Err(raised) if decl.kind == EntryKind::Ask || raised.code != "type" => {
+                Err(raised.at(&self.file, Some(decl.place)))
+            }
+            Err(_) => Ok(Value::Unit),
+        }
+    }
+}
+
+fn check_caller(
+    decl: &EntryDecl,
+    values: &[Value],
+    caller: &Caller,
+    title: &str,
+) -> Result<(), Raised> {
+    let has_role = |role: &str| caller.roles.iter().any(|other| other == role);
+    let is_circle = caller.account == Caller::CIRCLE;
+    let allowed = |rule: &CallerRule| match rule {
+        CallerRule::Guardian => has_role("guardian"),
+        CallerRule::Role(role) => has_role(role),
+        CallerRule::Account(name) => {
+            let param = decl.params.iter().position(|param| param.name == *name);
+            matches!(param.map(|at| &values[at]), Some(Value::Account(account)) if *account == caller.account)
+        }
+        CallerRule::Anyone => !is_circle,
+        CallerRule::Circle | CallerRule::Schedule => is_circle,
+    };
+    if decl.kind == EntryKind::Ask || decl.callers.iter().any(allowed) {
+        return Ok(());
+    }
+    let who = |rule: &CallerRule| match rule {
+        CallerRule::Guardian => "a guardian".to_owned(),
+        CallerRule::Role(role) => format!("the role {role}"),
+        CallerRule::Account(name) => format!("the account that `{name}` names"),
+        CallerRule::Anyone => "any account".to_owned(),
+        CallerRule::Circle => "the circle".to_owned(),
+        CallerRule::Schedule => "the schedule".to_owned(),
+    };
+    let who: Vec<String> = decl.callers.iter().map(who).collect();
+    let message = format!(
+        "{title} is not for {}, only for {}",
+        caller.account,
+        who.join(" or ")
+    );
+    Err(Raised::new("not_allowed", message, "let one of them do it"))
+}
