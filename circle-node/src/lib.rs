@@ -1,1 +1,3 @@
 //! The circle node.
+
+pub mod store;
