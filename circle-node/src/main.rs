@@ -1,2 +1,5 @@
 //! The `circle` binary.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    circle_node::cli::main()
+}

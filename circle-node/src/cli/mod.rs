@@ -1,0 +1,56 @@
+//! The command line: one file per verb.
+
+mod act;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::problem::Problem;
+
+/// A circle of 9 to 99 guardians who run one state machine and act with one voice.
+///
+/// Each guardian runs one node. The nodes order signed actions, execute them, compare their conclusions, and act on the world only
+/// when all concluded the same. Try `circle devnet`: nine guardians on this machine bill a day of usage and sign the payout.
+#[derive(Debug, Parser)]
+#[command(name = "circle", version, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Act(act::Args),
+}
+
+impl Verb {
+    fn json(&self) -> bool {
+        match self {
+            Self::Act(args) => args.json,
+        }
+    }
+
+    fn run(self) -> Result<(), Problem> {
+        match self {
+            Self::Act(args) => act::run(args),
+        }
+    }
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let verb = Cli::parse().verb;
+    let json = verb.json();
+    match verb.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            output::tell(format!("circle: {problem}"));
+            if json {
+                output::print_json(&problem.to_json());
+            }
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What verbs print: results on stdout, everything else on stderr.
+
+use std::fmt;
+use std::io::{IsTerminal, Write};
+
+use serde::Serialize;
+
+use crate::problem::Problem;
+
+/// Prints a result. A reader that went away is no error of ours.
+pub fn print(text: impl fmt::Display) {
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// Prints a JSON document on one line for programs, or indented for people who look at a terminal.
+pub fn print_json(document: &impl Serialize) {
+    let text = match std::io::stdout().is_terminal() {
+        true => serde_json::to_string_pretty(document),
+        false => serde_json::to_string(document),
+    };
+    print(text.unwrap_or_else(|error| Problem::new("json", error.to_string(), "report this").to_json().to_string()));
+}
+
+/// Tells a person something beside the result.
+pub fn tell(text: impl fmt::Display) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// Tells a person who is watching how far long work is; says nothing when nobody watches.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    watched: bool,
+}
+
+impl Progress {
+    /// Says something if stderr is a terminal.
+    pub fn new() -> Self {
+        Self { watched: std::io::stderr().is_terminal() }
+    }
+
+    /// One line that stays.
+    pub fn line(&self, text: impl fmt::Display) {
+        if self.watched {
+            tell(format!("\r\x1b[K{text}"));
+        }
+    }
+
+    /// A line that the next one replaces.
+    pub fn update(&self, text: impl fmt::Display) {
+        if self.watched {
+            let _ = write!(std::io::stderr().lock(), "\r\x1b[K{text}");
+        }
+    }
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self::new()
+    }
+}

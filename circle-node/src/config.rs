@@ -1,0 +1,195 @@
+//! The home directory of a node and its configuration file.
+//!
+//! ```text
+//! HOME/circle.toml       what is read here
+//! HOME/genesis.json      what the circle started with, see [`crate::genesis_file`]
+//! HOME/keys/NAME.key     the guardian's key
+//! HOME/state/            the store of the state
+//! HOME/log/              the ordered log
+//! HOME/secrets/          key shares and what must outlast a crash while one is made or used
+//! ```
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::problem::Problem;
+
+/// The name of the configuration file in a home.
+pub const FILE: &str = "circle.toml";
+
+/// The configuration of one node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The guardian's name in the genesis.
+    pub guardian: String,
+    /// Where links of other members are accepted.
+    pub listen: Vec<SocketAddr>,
+    /// Where the API listens. Everybody who reaches it can read the circle's state; it is meant for loopback.
+    pub api: SocketAddr,
+    /// Where the links of the members are, by name.
+    pub members: BTreeMap<String, Vec<SocketAddr>>,
+    /// How fast blocks are made.
+    #[serde(default)]
+    pub ordering: Ordering,
+}
+
+/// How fast blocks are made. What is not given follows from the number of members.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ordering {
+    /// From one block to the next when no transaction waits, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_block_interval_ms: Option<u64>,
+    /// From one block to the next at least, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_block_interval_ms: Option<u64>,
+    /// Waiting for a proposal, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub propose_timeout_ms: Option<u64>,
+}
+
+/// The paths in a home directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Home(PathBuf);
+
+impl Home {
+    /// The home at `path`.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    /// The directory itself.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The configuration file.
+    pub fn config(&self) -> PathBuf {
+        self.0.join(FILE)
+    }
+
+    /// The genesis file.
+    pub fn genesis(&self) -> PathBuf {
+        self.0.join("genesis.json")
+    }
+
+    /// The directory of keys.
+    pub fn keys(&self) -> PathBuf {
+        self.0.join("keys")
+    }
+
+    /// The store of the state.
+    pub fn state(&self) -> PathBuf {
+        self.0.join("state")
+    }
+
+    /// The ordered log.
+    pub fn log(&self) -> PathBuf {
+        self.0.join("log")
+    }
+
+    /// Secrets of ceremonies.
+    pub fn secrets(&self) -> PathBuf {
+        self.0.join("secrets")
+    }
+
+    /// Reads the configuration.
+    pub fn read_config(&self) -> Result<Config, Problem> {
+        let path = self.config();
+        let text = std::fs::read_to_string(&path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Problem::new(
+                "home.missing",
+                format!("{} is no home of a node: it has no {FILE}", self.0.display()),
+                "name the right directory with --home, or create one with `circle init`",
+            ),
+            _ => Problem::file("read", &path, error),
+        })?;
+        parse(&text).map_err(|problem| Problem { reason: format!("{}: {}", path.display(), problem.reason), ..problem })
+    }
+
+    /// Writes the configuration.
+    pub fn write_config(&self, config: &Config) -> Result<(), Problem> {
+        let path = self.config();
+        std::fs::write(&path, render(config)).map_err(|error| Problem::file("write", &path, error))
+    }
+}
+
+/// Reads a configuration.
+pub fn parse(text: &str) -> Result<Config, Problem> {
+    toml::from_str(text).map_err(|error| {
+        let problem = Problem::new("config", error.message().to_owned(), "mend the file; `circle init --help` shows what it holds");
+        match error.span() {
+            Some(span) => {
+                let before = &text[..span.start.min(text.len())];
+                let line = before.matches('\n').count() as u32 + 1;
+                let column = before.rsplit('\n').next().unwrap_or_default().chars().count() as u32 + 1;
+                problem.at(line, column)
+            }
+            None => problem,
+        }
+    })
+}
+
+/// The configuration as a file for people.
+pub fn render(config: &Config) -> String {
+    let body = toml::to_string(config).expect("a configuration has a form in TOML");
+    format!(
+        "# A guardian's node. `circle start --home` with this directory starts it.\n\
+         # listen: where other members reach this node. api: where `circle act` and `circle status` do; keep it on loopback.\n\
+         # members: where this node reaches the others.\n\n{body}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> Config {
+        let at = |port: u16| vec![SocketAddr::from(([127, 0, 0, 1], port))];
+        Config {
+            guardian: "ada".into(),
+            listen: vec!["[::]:9700".parse().unwrap()],
+            api: "127.0.0.1:9800".parse().unwrap(),
+            members: BTreeMap::from([("ada".into(), at(9700)), ("bob".into(), at(9701))]),
+            ordering: Ordering { idle_block_interval_ms: Some(500), ..Ordering::default() },
+        }
+    }
+
+    #[test]
+    fn a_configuration_is_read_as_it_was_written() {
+        assert_eq!(parse(&render(&config())).unwrap(), config());
+        expect_test::expect![[r#"
+            # A guardian's node. `circle start --home` with this directory starts it.
+            # listen: where other members reach this node. api: where `circle act` and `circle status` do; keep it on loopback.
+            # members: where this node reaches the others.
+
+            guardian = "ada"
+            listen = ["[::]:9700"]
+            api = "127.0.0.1:9800"
+
+            [members]
+            ada = ["127.0.0.1:9700"]
+            bob = ["127.0.0.1:9701"]
+
+            [ordering]
+            idle_block_interval_ms = 500
+        "#]]
+        .assert_eq(&render(&config()));
+    }
+
+    #[test]
+    fn a_mistake_is_named_with_its_place() {
+        let check = |text: &str, place: (u32, u32), says: &str| {
+            let problem = parse(text).unwrap_err();
+            assert_eq!((problem.line, problem.column), (Some(place.0), Some(place.1)), "{problem}");
+            assert!(problem.reason.contains(says), "{problem}");
+        };
+        check("guardian = 7\n", (1, 12), "string");
+        check("guardian = \"ada\"\nlisten = [\"nowhere\"]\n", (2, 11), "socket address");
+        check(&render(&config()).replace("api", "apy"), (7, 1), "unknown field");
+    }
+}
