@@ -103,12 +103,18 @@ impl Home {
         let text = std::fs::read_to_string(&path).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => Problem::new(
                 "home.missing",
-                format!("{} is no home of a node: it has no {FILE}", self.0.display()),
+                format!(
+                    "{} is no home of a node: it has no {FILE}",
+                    self.0.display()
+                ),
                 "name the right directory with --home, or create one with `circle init`",
             ),
             _ => Problem::file("read", &path, error),
         })?;
-        parse(&text).map_err(|problem| Problem { reason: format!("{}: {}", path.display(), problem.reason), ..problem })
+        parse(&text).map_err(|problem| Problem {
+            reason: format!("{}: {}", path.display(), problem.reason),
+            ..problem
+        })
     }
 
     /// Writes the configuration.
@@ -121,12 +127,22 @@ impl Home {
 /// Reads a configuration.
 pub fn parse(text: &str) -> Result<Config, Problem> {
     toml::from_str(text).map_err(|error| {
-        let problem = Problem::new("config", error.message().to_owned(), "mend the file; `circle init --help` shows what it holds");
+        let problem = Problem::new(
+            "config",
+            error.message().to_owned(),
+            "mend the file; `circle init --help` shows what it holds",
+        );
         match error.span() {
             Some(span) => {
                 let before = &text[..span.start.min(text.len())];
                 let line = before.matches('\n').count() as u32 + 1;
-                let column = before.rsplit('\n').next().unwrap_or_default().chars().count() as u32 + 1;
+                let column = before
+                    .rsplit('\n')
+                    .next()
+                    .unwrap_or_default()
+                    .chars()
+                    .count() as u32
+                    + 1;
                 problem.at(line, column)
             }
             None => problem,
@@ -155,7 +171,10 @@ mod tests {
             listen: vec!["[::]:9700".parse().unwrap()],
             api: "127.0.0.1:9800".parse().unwrap(),
             members: BTreeMap::from([("ada".into(), at(9700)), ("bob".into(), at(9701))]),
-            ordering: Ordering { idle_block_interval_ms: Some(500), ..Ordering::default() },
+            ordering: Ordering {
+                idle_block_interval_ms: Some(500),
+                ..Ordering::default()
+            },
         }
     }
 
@@ -185,11 +204,23 @@ mod tests {
     fn a_mistake_is_named_with_its_place() {
         let check = |text: &str, place: (u32, u32), says: &str| {
             let problem = parse(text).unwrap_err();
-            assert_eq!((problem.line, problem.column), (Some(place.0), Some(place.1)), "{problem}");
+            assert_eq!(
+                (problem.line, problem.column),
+                (Some(place.0), Some(place.1)),
+                "{problem}"
+            );
             assert!(problem.reason.contains(says), "{problem}");
         };
         check("guardian = 7\n", (1, 12), "string");
-        check("guardian = \"ada\"\nlisten = [\"nowhere\"]\n", (2, 11), "socket address");
-        check(&render(&config()).replace("api", "apy"), (7, 1), "unknown field");
+        check(
+            "guardian = \"ada\"\nlisten = [\"nowhere\"]\n",
+            (2, 11),
+            "socket address",
+        );
+        check(
+            &render(&config()).replace("api", "apy"),
+            (7, 1),
+            "unknown field",
+        );
     }
 }

@@ -23,8 +23,18 @@ pub struct Problem {
 
 impl Problem {
     /// A problem that has no place in a text.
-    pub fn new(code: impl Into<String>, reason: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { line: None, column: None, code: code.into(), reason: reason.into(), mend: mend.into() }
+    pub fn new(
+        code: impl Into<String>,
+        reason: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> Self {
+        Self {
+            line: None,
+            column: None,
+            code: code.into(),
+            reason: reason.into(),
+            mend: mend.into(),
+        }
     }
 
     /// From an error whose text says the mend after its last semicolon, as the errors of the libraries do.
@@ -81,7 +91,10 @@ mod tests {
     fn a_problem_says_where_what_and_the_mend() {
         let plain = Problem::of("store", "the disk is full; free some space");
         assert_eq!(plain.to_string(), "the disk is full\n  free some space");
-        assert_eq!(plain.to_json().to_string(), r#"{"error":{"code":"store","reason":"the disk is full","mend":"free some space"}}"#);
+        assert_eq!(
+            plain.to_json().to_string(),
+            r#"{"error":{"code":"store","reason":"the disk is full","mend":"free some space"}}"#
+        );
         let placed = Problem::new("bare_word", "`x`", "quote it").at(3, 7);
         assert_eq!(placed.to_string(), "line 3, column 7: `x`\n  quote it");
     }

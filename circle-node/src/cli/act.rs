@@ -56,9 +56,16 @@ fn statement(statement: &Statement) -> Value {
         Raw::One(text) => json!(text),
         Raw::Many(items) => json!(items),
     };
-    let params: serde_json::Map<String, Value> =
-        statement.params.iter().map(|param| (param.key.clone(), value(&param.value))).collect();
-    let flags: Vec<&str> = statement.flags.iter().map(|flag| flag.name.as_str()).collect();
+    let params: serde_json::Map<String, Value> = statement
+        .params
+        .iter()
+        .map(|param| (param.key.clone(), value(&param.value)))
+        .collect();
+    let flags: Vec<&str> = statement
+        .flags
+        .iter()
+        .map(|flag| flag.name.as_str())
+        .collect();
     json!({
         "mark": statement.mark.as_str(),
         "actor": statement.actor,

@@ -18,7 +18,11 @@ pub fn print_json(document: &impl Serialize) {
         true => serde_json::to_string_pretty(document),
         false => serde_json::to_string(document),
     };
-    print(text.unwrap_or_else(|error| Problem::new("json", error.to_string(), "report this").to_json().to_string()));
+    print(text.unwrap_or_else(|error| {
+        Problem::new("json", error.to_string(), "report this")
+            .to_json()
+            .to_string()
+    }));
 }
 
 /// Tells a person something beside the result.
@@ -35,7 +39,9 @@ pub struct Progress {
 impl Progress {
     /// Says something if stderr is a terminal.
     pub fn new() -> Self {
-        Self { watched: std::io::stderr().is_terminal() }
+        Self {
+            watched: std::io::stderr().is_terminal(),
+        }
     }
 
     /// One line that stays.
