@@ -114,3 +114,72 @@ impl std::io::Write for HashWriter<'_> {
         Ok(())
     }
 }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    fn body() -> BlockBody {
+        BlockBody {
+            height: 7,
+            time_ms: 1_700_000_000_123,
+            proposer: [3; 32],
+            previous: [4; 32],
+            transactions: vec![b"one".to_vec(), b"".to_vec(), b"two".to_vec()],
+        }
+    }
+
+    #[test]
+    fn golden_bytes_of_a_stored_block() {
+        expect!["07000000000000007b68e5cf8b0100000303030303030303030303030303030303030303030303030303030303030303040404040404040404040404040404040404040404040404040404040404040403000000030000006f6e65000000000300000074776f"].assert_eq(&hex::encode(body().encode()));
+    }
+
+    #[test]
+    fn golden_hashes() {
+        expect!["ee7379712e5410dac64340a4cb84996174a83c8165406ad323e3ce46eba6f36d"]
+            .assert_eq(&hex::encode(body().hash()));
+        expect!["d1995569baadd3f347225c007c9d76ac1722c741b37b21ee1158bb7bc9fae01b"]
+            .assert_eq(&hex::encode(body().log_hash()));
+        expect!["a46983d7352838a956f8b0562c9576a2cacf9fbf69a55ab18150c2d5fd635ecd"]
+            .assert_eq(&hex::encode(genesis_log_hash(&[9; 32], 1)));
+        expect!["7fa42777d9e962883e0042212a4270895a1e84dfbd624f973c0caadbc8300269"]
+            .assert_eq(&hex::encode(transaction_hash(b"one")));
+    }
+
+    #[test]
+    fn every_field_is_covered_by_the_hash() {
+        let base = body();
+        let changed = [
+            BlockBody {
+                height: 8,
+                ..base.clone()
+            },
+            BlockBody {
+                time_ms: 1,
+                ..base.clone()
+            },
+            BlockBody {
+                proposer: [5; 32],
+                ..base.clone()
+            },
+            BlockBody {
+                previous: [5; 32],
+                ..base.clone()
+            },
+            BlockBody {
+                transactions: vec![b"onetwo".to_vec()],
+                ..base.clone()
+            },
+        ];
+        for other in changed {
+            assert_ne!(other.hash(), base.hash(), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_block_keeps_the_hashes_of_its_body() {
+        let block = body().into_block();
+        assert_eq!(block.hash, body().hash());
+        assert_eq!(block.log_hash(), body().log_hash());
+    }
+}
