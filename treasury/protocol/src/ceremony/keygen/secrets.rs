@@ -11,7 +11,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 /// 32 secret random bytes from which everything that a participant does in one ceremony follows.
 ///
 /// Store it encrypted before the first message leaves: after a restart the same seed continues the ceremony. Delete it
-/// when the key share is stored: it opens all shares that were sent to its owner.
+/// when the ceremony is over and the key share is stored: it opens all shares that were sent to its owner.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Seed([u8; 32]);
 

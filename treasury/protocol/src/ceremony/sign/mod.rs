@@ -70,7 +70,8 @@ enum Standing {
 /// What a member's node has to do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Duty {
-    /// Post a commitment to fresh nonces.
+    /// Post a commitment to fresh nonces, and wait until it is ordered: a second one that is ordered after the first
+    /// was put into a session counts as a restart.
     Commit,
     /// Post the share for this session. A node that has lost the nonces posts a commitment instead.
     Share {
