@@ -1,1 +1,8 @@
-//! Helpers of the cross-crate tests.
+//! A whole circle in one thread, without network or clock: the state machines, the duties and the ceremonies of all guardians,
+//! over one log that the test writes. For tests of what crosses crates.
+
+mod guardian;
+mod simulation;
+
+pub use guardian::{Guardian, act, attest};
+pub use simulation::{DAY_MS, START_MS, Simulation, policies, tft};

@@ -105,6 +105,25 @@ impl Overlay {
         }
     }
 
+    /// What was written since the innermost open savepoint began and stands: one change per key, in the order of the keys.
+    ///
+    /// # Panics
+    /// If `savepoint` is not the innermost open one of this overlay.
+    pub fn changes_since(&self, savepoint: &Savepoint) -> Vec<Change> {
+        assert_eq!(
+            savepoint.depth,
+            self.savepoints.len(),
+            "only the innermost savepoint can be looked into"
+        );
+        let written = self.undo[self.savepoints[savepoint.depth - 1]..]
+            .iter()
+            .map(|(key, _)| key);
+        let keys: std::collections::BTreeSet<&Vec<u8>> = written.collect();
+        keys.into_iter()
+            .map(|key| (key.clone(), self.pending[key].clone()))
+            .collect()
+    }
+
     /// How many savepoints are open.
     pub fn depth(&self) -> usize {
         self.savepoints.len()

@@ -277,7 +277,7 @@ impl<D: Declarations + ?Sized> Types<'_, D> {
             },
             Type::Account if is_account(text) => Ok(Value::Account(text.to_owned())),
             Type::Account => Err(wrong(
-                "write a name of a-z, 0-9, `_`, `-` and `.`, or a key of 64 hexadecimal digits in lower case".to_owned(),
+                "write a name of A-Z, a-z, 0-9, `_`, `-` and `.`, or a key of 64 hexadecimal digits in lower case".to_owned(),
             )),
             Type::OneOf(options) if options.iter().any(|option| option == text) => Ok(Value::Text(text.to_owned())),
             Type::OneOf(options) => Err(wrong(match suggest::nearest(text, options.iter().map(String::as_str)) {

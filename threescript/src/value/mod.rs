@@ -115,7 +115,7 @@ impl Value {
     }
 }
 
-/// Whether a text may stand for an account: a name of 1 to 63 characters out of `a-z`, `0-9`, `_`, `-` and `.` that
+/// Whether a text may stand for an account: a name of 1 to 63 characters out of `A-Z`, `a-z`, `0-9`, `_`, `-` and `.` that
 /// begins with a letter or a digit, or a key of 64 lower-case hexadecimal digits.
 pub fn is_account(text: &str) -> bool {
     let bytes = text.as_bytes();
@@ -125,7 +125,7 @@ pub fn is_account(text: &str) -> bool {
             .iter()
             .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')),
         [first, rest @ ..] => {
-            let letter_or_digit = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+            let letter_or_digit = |byte: &u8| byte.is_ascii_alphanumeric();
             let inner = |byte: &u8| letter_or_digit(byte) || matches!(byte, b'_' | b'-' | b'.');
             bytes.len() < 64 && letter_or_digit(first) && rest.iter().all(inner)
         }

@@ -71,7 +71,7 @@ fn a_binary_action_is_held_to_the_same_rules_as_a_text() {
         ],
     );
     check(
-        &set("account", Value::Account("Bob".into())),
+        &set("account", Value::Account("b b".into())),
         expect![
             "[wrong_type] `account` of `!!demo.every`: a value of the kind account that is not an account; give an account, as in alice"
         ],

@@ -363,9 +363,9 @@ fn what_the_declaration_does_not_allow_is_refused_with_a_mend() {
         ],
     );
     check(
-        "!!treasury.pay to:Bob amount:5TFT",
+        "!!treasury.pay to:b+b amount:5TFT",
         expect![
-            "[malformed_value] line 1, column 19: `Bob` is not an account; write a name of a-z, 0-9, `_`, `-` and `.`, or a key of 64 hexadecimal digits in lower case"
+            "[malformed_value] line 1, column 19: `b+b` is not an account; write a name of A-Z, a-z, 0-9, `_`, `-` and `.`, or a key of 64 hexadecimal digits in lower case"
         ],
     );
     check(

@@ -106,7 +106,7 @@ fn bytes_that_are_not_canonical_are_refused() {
         expect!["invalid utf-8 sequence of 1 bytes from index 0"],
     );
     check(
-        &with(&[9], &[&5u32.to_le_bytes(), b"Alice"]),
+        &with(&[9], &[&5u32.to_le_bytes(), b"al ce"]),
         expect![
             "an account that is neither a name nor a key; encode the value with its canonical borsh form"
         ],

@@ -13,7 +13,7 @@ fn any_value() -> impl Strategy<Value = Value> {
         any::<i64>().prop_map(Value::Time),
         any::<String>().prop_map(Value::Text),
         any::<Vec<u8>>().prop_map(Value::Bytes),
-        "[a-z0-9][a-z0-9_.-]{0,10}".prop_map(Value::Account),
+        "[A-Za-z0-9][A-Za-z0-9_.-]{0,10}".prop_map(Value::Account),
         any::<u64>().prop_map(Value::Id),
         Just(Value::Unit),
     ];

@@ -1,0 +1,117 @@
+//! Membership, accounts, and what the members say of each other's conclusions.
+
+use super::Arguments;
+use crate::accounts;
+use crate::authority::Authority;
+use crate::gate::{self, Testimony};
+use crate::ids::Key;
+use crate::rejection::Rejection;
+use crate::session::{Session, Stop};
+
+pub fn apply(
+    session: &mut Session,
+    authority: &Authority,
+    name: &str,
+    arguments: &Arguments<'_>,
+) -> Result<(), Stop> {
+    match name {
+        "register" => register(session, authority, arguments),
+        "bench" => bench(session, authority, arguments),
+        "attest" => attest(session, authority, arguments),
+        _ => testify(session, authority, arguments),
+    }
+}
+
+/// By any guardian; being a guardian is given by membership, never by registration.
+fn register(
+    session: &mut Session,
+    authority: &Authority,
+    arguments: &Arguments<'_>,
+) -> Result<(), Stop> {
+    if !matches!(authority, Authority::Circle) {
+        authority.member(session.context.members())?;
+    }
+    let roles = arguments.texts("roles")?;
+    if roles.iter().any(|role| role == "guardian") {
+        return Err(Rejection::new(
+            "account.guardian",
+            "guardians are members; an account cannot be registered as one",
+        )
+        .into());
+    }
+    accounts::register(
+        &mut session.rows,
+        arguments.text("name")?,
+        Key(arguments.hash("key")?),
+        roles,
+    )?;
+    Ok(())
+}
+
+fn bench(
+    session: &mut Session,
+    authority: &Authority,
+    arguments: &Arguments<'_>,
+) -> Result<(), Stop> {
+    authority.require_circle()?;
+    let account = arguments.account(session, "guardian")?;
+    let genesis = session.context.genesis.clone();
+    let index = genesis.members.index_of(&account.key).ok_or_else(|| {
+        Rejection::new("bench.guardian", format!("{} is no guardian", account.name))
+    })?;
+    Ok(gate::bench(
+        &mut session.rows,
+        &genesis.members,
+        index as u32,
+    )?)
+}
+
+fn attest(
+    session: &mut Session,
+    authority: &Authority,
+    arguments: &Arguments<'_>,
+) -> Result<(), Stop> {
+    let genesis = session.context.genesis.clone();
+    let guardian = authority.member(&genesis.members)?;
+    let key = genesis
+        .members
+        .iter()
+        .nth(guardian as usize)
+        .map(|member| member.key);
+    let key = key.ok_or_else(|| Rejection::new("authority.guardian", "no such guardian"))?;
+    let attested = gate::Attested {
+        height: arguments.number("height")?,
+        checkpoint: arguments.hash("checkpoint")?,
+        signature: arguments.bytes("signature")?,
+    };
+    Ok(gate::attest(
+        &mut session.rows,
+        &session.local,
+        &genesis.members,
+        session.context.height,
+        guardian,
+        &key,
+        attested,
+    )?)
+}
+
+fn testify(
+    session: &mut Session,
+    authority: &Authority,
+    arguments: &Arguments<'_>,
+) -> Result<(), Stop> {
+    let guardian = authority.member(session.context.members())?;
+    let testimony: Vec<Testimony> =
+        borsh::from_slice(arguments.bytes("testimony")?).map_err(|error| {
+            Rejection::new(
+                "testify.malformed",
+                format!("this is no testimony: {error}"),
+            )
+        })?;
+    Ok(gate::testify(
+        &mut session.rows,
+        &session.local,
+        guardian,
+        &testimony,
+    )?)
+}

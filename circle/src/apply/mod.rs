@@ -1,0 +1,172 @@
+//! The kernel's own commands: what must work when every policy is broken. One file per actor.
+
+mod arguments;
+mod ceremony;
+mod circle;
+mod policy;
+mod treasury;
+
+use threescript::action::{Action, Mark, ParamDecl, Signature, Type, check_action};
+use threescript::value::Value;
+
+use crate::authority::Authority;
+use crate::policies::KERNEL_ACTORS;
+use crate::rejection::Rejection;
+use crate::session::{Declared, Session, Stop};
+use arguments::Arguments;
+
+/// Runs `action` if it is one of the kernel's.
+pub(crate) fn kernel(
+    session: &mut Session,
+    authority: &Authority,
+    action: &Action,
+) -> Option<Result<(), Stop>> {
+    KERNEL_ACTORS.contains(&action.actor.as_str()).then(|| {
+        let declared = signatures()
+            .into_iter()
+            .find(|one| one.actor == action.actor && one.name == action.name);
+        let signature = declared.ok_or_else(|| {
+            Rejection::new(
+                "action.unknown",
+                format!("the kernel has no action {}.{}", action.actor, action.name),
+            )
+        })?;
+        let declared = Declared {
+            policies: &session.context.policies,
+        };
+        check_action(action, &signature, &declared, &session.context.assets).map_err(|fault| {
+            Rejection::new(fault.code, format!("{}; {}", fault.reason, fault.mend))
+        })?;
+        let arguments = Arguments::new(action);
+        match action.actor.as_str() {
+            "circle" => circle::apply(session, authority, &action.name, &arguments),
+            "policy" => policy::apply(session, authority, &action.name, &arguments),
+            "ceremony" => ceremony::apply(session, authority, &action.name, &arguments),
+            _ => treasury::apply(session, authority, &action.name, &arguments),
+        }
+    })
+}
+
+/// The declarations of all kernel commands, as policies declare theirs.
+pub fn signatures() -> Vec<Signature> {
+    let text_list = || Type::List(Box::new(Type::Text));
+    vec![
+        declare(
+            "circle",
+            "register",
+            &[
+                ("name", Type::Text, "the account's name"),
+                ("key", Type::Bytes, "its ed25519 key"),
+                ("roles", text_list(), "its roles"),
+            ],
+        ),
+        declare(
+            "circle",
+            "bench",
+            &[(
+                "guardian",
+                Type::Account,
+                "who is taken out of the active set",
+            )],
+        ),
+        declare(
+            "circle",
+            "attest",
+            &[
+                ("height", Type::Int, "the height"),
+                ("checkpoint", Type::Bytes, "the checkpoint's digest"),
+                ("signature", Type::Bytes, "the guardian's signature over it"),
+            ],
+        ),
+        declare(
+            "circle",
+            "testify",
+            &[(
+                "testimony",
+                Type::Bytes,
+                "checkpoints and outcomes of this guardian",
+            )],
+        ),
+        declare(
+            "policy",
+            "install",
+            &[("source", Type::Text, "the policy file")],
+        ),
+        declare(
+            "policy",
+            "activate",
+            &[
+                ("hash", Type::Bytes, "the hash of an installed policy"),
+                ("height", Type::Int, "from which height on"),
+            ],
+        ),
+        declare(
+            "ceremony",
+            "start",
+            &[
+                ("wallet", Type::Text, "the wallet that the key is for"),
+                ("network", Type::Text, "the Stellar network passphrase"),
+                (
+                    "sequence",
+                    Type::Int,
+                    "the account's sequence number on the chain",
+                ),
+                (
+                    "threshold",
+                    Type::Int,
+                    "how many have to sign; 0 for the quorum",
+                ),
+            ],
+        ),
+        declare(
+            "ceremony",
+            "keygen",
+            &[
+                ("ceremony", Type::Id, "the ceremony"),
+                ("message", Type::Bytes, "this guardian's message"),
+            ],
+        ),
+        declare(
+            "ceremony",
+            "sign",
+            &[(
+                "messages",
+                Type::Bytes,
+                "this guardian's messages, by payout",
+            )],
+        ),
+        declare(
+            "treasury",
+            "deposit",
+            &[
+                ("wallet", Type::Text, "where it arrived"),
+                ("account", Type::Account, "for whose escrow"),
+                ("amount", Type::Amount, "how much"),
+                (
+                    "reference",
+                    Type::Text,
+                    "the chain's name for the transaction, once",
+                ),
+            ],
+        ),
+    ]
+}
+
+fn declare(actor: &str, name: &str, params: &[(&str, Type, &str)]) -> Signature {
+    let default = |name: &str| (name == "threshold").then_some(Value::Int(0));
+    let params = params
+        .iter()
+        .map(|(name, ty, doc)| ParamDecl {
+            name: (*name).into(),
+            ty: ty.clone(),
+            default: default(name),
+            doc: (*doc).into(),
+        })
+        .collect();
+    Signature {
+        mark: Mark::Act,
+        actor: actor.into(),
+        name: name.into(),
+        params,
+    }
+}

@@ -1,0 +1,402 @@
+//! The book of open and paid IOUs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use threescript::value::{AssetCode, Assets};
+
+use super::{BATCH_IOUS_MAX, SignedIou, verify_signatures};
+use crate::account::Account;
+use crate::accounts;
+use crate::digest::Hash;
+use crate::ids::CircleId;
+use crate::rejection::{Failure, Rejection, require};
+use crate::state::{KeyValue, Overlay, StoreFault};
+use crate::table::Table;
+
+/// One admitted IOU, without what only its signers need.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+struct Entry {
+    farmer: u32,
+    consumer: u32,
+    to: i64,
+    asset: AssetCode,
+    amount: i64,
+    paid: bool,
+}
+
+/// What is remembered of a pair of farmer and consumer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+struct Pair {
+    last_sequence: u64,
+}
+
+const ENTRIES: Table<Entry> = Table::new(b"ki", "an IOU");
+// (consumer, end of window, id) of every unpaid IOU: the order in which a consumer is debited.
+const OPEN: Table<()> = Table::new(b"kj", "an open IOU");
+const PAIRS: Table<Pair> = Table::new(b"kq", "a pair of farmer and consumer");
+// (farmer, consumer, reference, start of window) -> end of window
+const WINDOWS: Table<i64> = Table::new(b"kw", "an IOU's window");
+
+/// What became of a batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Admission {
+    /// How many were taken.
+    pub accepted: u64,
+    /// Which were not, and why, in the order of the batch.
+    pub rejected: Vec<(Hash, Rejection)>,
+}
+
+/// Takes a batch of IOUs into the book. Each stands or falls alone.
+pub fn admit(
+    rows: &mut Overlay,
+    circle: CircleId,
+    assets: &Assets,
+    batch: &[u8],
+) -> Result<Admission, Failure> {
+    let batch: Vec<SignedIou> = borsh::from_slice(batch).map_err(|error| {
+        Rejection::new(
+            "iou.malformed",
+            format!("this is no batch of IOUs: {error}; make it with `circle iou make`"),
+        )
+    })?;
+    require(
+        (1..=BATCH_IOUS_MAX).contains(&batch.len()),
+        "iou.batch",
+        || {
+            format!(
+                "a batch has 1 to {BATCH_IOUS_MAX} IOUs, not {}; split it",
+                batch.len()
+            )
+        },
+    )?;
+    // Signatures are dear: only those are checked that nothing cheaper rejects.
+    let verdicts: Vec<Result<(), Rejection>> = batch
+        .iter()
+        .map(|signed| check_form(signed, circle, assets))
+        .collect();
+    let candidates: Vec<&SignedIou> = batch
+        .iter()
+        .zip(&verdicts)
+        .filter(|(_, verdict)| verdict.is_ok())
+        .map(|(signed, _)| signed)
+        .collect();
+    let mut genuine = verify_signatures(&candidates).into_iter();
+    let mut admission = Admission::default();
+    for (signed, verdict) in batch.iter().zip(verdicts) {
+        let outcome = match verdict {
+            Err(rejection) => Err(Failure::Rejected(rejection)),
+            Ok(()) => admit_one(rows, signed, genuine.next().unwrap_or(false)),
+        };
+        match outcome {
+            Ok(()) => admission.accepted += 1,
+            Err(Failure::Rejected(rejection)) => {
+                admission.rejected.push((signed.iou.id(), rejection))
+            }
+            Err(fault) => return Err(fault),
+        }
+    }
+    Ok(admission)
+}
+
+fn check_form(signed: &SignedIou, circle: CircleId, assets: &Assets) -> Result<(), Rejection> {
+    let iou = &signed.iou;
+    require(iou.circle == circle, "iou.foreign_circle", || {
+        format!(
+            "the IOU is for circle {}, this is {circle}; make it again for this circle",
+            iou.circle
+        )
+    })?;
+    require(
+        assets.decimals(&iou.asset).is_some(),
+        "iou.unknown_asset",
+        || {
+            format!(
+                "this circle does not know the asset {}; use one that `circle status` lists",
+                iou.asset
+            )
+        },
+    )?;
+    require(iou.amount >= 0, "iou.negative_amount", || {
+        format!(
+            "the amount is {} units; an IOU cannot be negative",
+            iou.amount
+        )
+    })?;
+    require(iou.from < iou.to, "iou.window", || {
+        format!(
+            "the window [{}, {}) is empty; it has to end after it starts",
+            iou.from, iou.to
+        )
+    })?;
+    require(iou.sequence > 0, "iou.sequence", || {
+        "the sequence is 0; it starts at 1".into()
+    })?;
+    require(
+        (1..=64).contains(&iou.reference.len()) && !iou.reference.contains('\0'),
+        "iou.reference",
+        || {
+            format!(
+                "the contract {:?} has to have 1 to 64 bytes and no zero byte",
+                iou.reference
+            )
+        },
+    )?;
+    let sorted = iou.usage.len() <= 16 && iou.usage.windows(2).all(|pair| pair[0].0 < pair[1].0);
+    require(sorted, "iou.usage", || {
+        "usage names at most 16 units, sorted, each once".into()
+    })
+}
+
+fn admit_one(rows: &mut Overlay, signed: &SignedIou, genuine: bool) -> Result<(), Failure> {
+    let iou = &signed.iou;
+    let id = iou.id();
+    require(!ENTRIES.has(rows, id)?, "iou.replayed", || {
+        "the circle has this very IOU already; nothing has to be done".into()
+    })?;
+    require(genuine, "iou.signature", || {
+        "a signature does not fit the IOU; both parties have to sign exactly this text".into()
+    })?;
+    let farmer = party(rows, &iou.farmer, "farmer")?;
+    let consumer = party(rows, &iou.consumer, "consumer")?;
+    let pair = PAIRS
+        .get(rows, (farmer.number, consumer.number))?
+        .unwrap_or_default();
+    require(
+        iou.sequence > pair.last_sequence,
+        "iou.falling_sequence",
+        || {
+            format!(
+                "the sequence {} does not rise above {}, the last of this pair",
+                iou.sequence, pair.last_sequence
+            )
+        },
+    )?;
+    check_window(rows, &farmer, &consumer, signed)?;
+    let entry = Entry {
+        farmer: farmer.number,
+        consumer: consumer.number,
+        to: iou.to,
+        asset: iou.asset.clone(),
+        amount: iou.amount,
+        paid: false,
+    };
+    ENTRIES.put(rows, id, &entry);
+    OPEN.put(rows, (consumer.number, iou.to, id), &());
+    PAIRS.put(
+        rows,
+        (farmer.number, consumer.number),
+        &Pair {
+            last_sequence: iou.sequence,
+        },
+    );
+    WINDOWS.put(
+        rows,
+        (
+            (farmer.number, consumer.number),
+            iou.reference.as_str(),
+            iou.from,
+        ),
+        &iou.to,
+    );
+    Ok(())
+}
+
+fn party(rows: &Overlay, key: &crate::ids::Key, role: &str) -> Result<Account, Failure> {
+    let account = accounts::by_key(rows, key)?.ok_or_else(|| {
+        Rejection::new(
+            "iou.unknown_account",
+            format!("the {role} {key} has no account; register it first"),
+        )
+    })?;
+    Ok(account)
+}
+
+fn check_window(
+    rows: &Overlay,
+    farmer: &Account,
+    consumer: &Account,
+    signed: &SignedIou,
+) -> Result<(), Failure> {
+    let iou = &signed.iou;
+    let contract = ((farmer.number, consumer.number), iou.reference.as_str());
+    let lowest = WINDOWS.key(contract);
+    let end = WINDOWS.key((contract.0, contract.1, iou.to));
+    // Windows of a contract never overlap, so the last one that starts before ours ends is the only candidate.
+    let neighbour = rows.scan(&lowest, Some(&end), 1, true)?;
+    if let Some((_, value)) = neighbour.first() {
+        let neighbour_end = WINDOWS.decode(value)?;
+        require(neighbour_end <= iou.from, "iou.overlapping_window", || {
+            format!(
+                "the window [{}, {}) overlaps another of contract {}, which ends at {neighbour_end}",
+                iou.from, iou.to, iou.reference
+            )
+        })?;
+    }
+    Ok(())
+}
+
+/// One consumer's unpaid IOUs in one asset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Debtor {
+    /// The consumer's account.
+    pub consumer: String,
+    /// The asset.
+    pub asset: AssetCode,
+    /// The sum, in minor units.
+    pub owed: i64,
+    /// How many IOUs.
+    pub ious: u64,
+}
+
+/// Who owes what in windows that ended at or before `until`, by consumer's number and asset.
+pub fn debtors(rows: &dyn KeyValue, until: i64) -> Result<Vec<Debtor>, Failure> {
+    let mut sums: BTreeMap<(u32, AssetCode), (i64, u64)> = BTreeMap::new();
+    for (_, entry) in open(rows, (), until)? {
+        let sum = sums.entry((entry.consumer, entry.asset)).or_default();
+        sum.0 = sum.0.checked_add(entry.amount).ok_or_else(overflow)?;
+        sum.1 += 1;
+    }
+    let name = |(key, sum): ((u32, AssetCode), (i64, u64))| {
+        Ok(Debtor {
+            consumer: accounts::by_number(rows, key.0)?.name,
+            asset: key.1,
+            owed: sum.0,
+            ious: sum.1,
+        })
+    };
+    sums.into_iter().map(name).collect()
+}
+
+/// What one farmer is paid by one consumer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paid {
+    /// The farmer's account.
+    pub farmer: String,
+    /// The sum, in minor units.
+    pub amount: i64,
+    /// How many IOUs.
+    pub ious: u64,
+}
+
+/// Marks a consumer's IOUs as paid, whole ones, in the order of their window's end, then id, up to `budget` minor units of
+/// `asset`. Stops at the first that the rest of the budget does not cover, so that no younger debt overtakes an older one.
+pub fn pay(
+    rows: &mut Overlay,
+    consumer: &str,
+    asset: &AssetCode,
+    until: i64,
+    budget: i64,
+) -> Result<Vec<Paid>, Failure> {
+    let consumer = accounts::by_name(rows, consumer)?.ok_or_else(|| {
+        Rejection::new("account.unknown", format!("there is no account {consumer}"))
+    })?;
+    let mut left = budget;
+    let mut paid: BTreeMap<u32, (i64, u64)> = BTreeMap::new();
+    for (id, entry) in open(rows, consumer.number, until)? {
+        if entry.asset != *asset {
+            continue;
+        }
+        if entry.amount > left {
+            break;
+        }
+        left -= entry.amount;
+        let sum = paid.entry(entry.farmer).or_default();
+        sum.0 += entry.amount;
+        sum.1 += 1;
+        OPEN.delete(rows, (entry.consumer, entry.to, id));
+        ENTRIES.put(
+            rows,
+            id,
+            &Entry {
+                paid: true,
+                ..entry
+            },
+        );
+    }
+    let name = |(farmer, (amount, ious)): (u32, (i64, u64))| {
+        Ok(Paid {
+            farmer: accounts::by_number(rows, farmer)?.name,
+            amount,
+            ious,
+        })
+    };
+    paid.into_iter().map(name).collect()
+}
+
+/// What stays owed between one consumer and one farmer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owed {
+    /// The consumer's account.
+    pub consumer: String,
+    /// The farmer's account.
+    pub farmer: String,
+    /// The asset.
+    pub asset: AssetCode,
+    /// The sum, in minor units.
+    pub amount: i128,
+}
+
+/// All that is owed and not paid, by pair, sorted by the names of consumer and farmer.
+pub fn owed(rows: &dyn KeyValue) -> Result<Vec<Owed>, Failure> {
+    let mut sums: BTreeMap<(u32, u32, AssetCode), i128> = BTreeMap::new();
+    for (_, entry) in open(rows, (), i64::MAX)? {
+        *sums
+            .entry((entry.consumer, entry.farmer, entry.asset))
+            .or_default() += i128::from(entry.amount);
+    }
+    let mut all = Vec::with_capacity(sums.len());
+    for ((consumer, farmer, asset), amount) in sums {
+        let (consumer, farmer) = (
+            accounts::by_number(rows, consumer)?.name,
+            accounts::by_number(rows, farmer)?.name,
+        );
+        all.push(Owed {
+            consumer,
+            farmer,
+            asset,
+            amount,
+        });
+    }
+    all.sort_by(|a, b| (&a.consumer, &a.farmer, &a.asset).cmp(&(&b.consumer, &b.farmer, &b.asset)));
+    Ok(all)
+}
+
+/// Unpaid IOUs whose window ended at or before `until`, in the order of consumer, end and id.
+fn open(
+    rows: &dyn KeyValue,
+    within: impl crate::table::RowKey,
+    until: i64,
+) -> Result<Vec<(Hash, Entry)>, StoreFault> {
+    let prefix = OPEN.key(within);
+    let keys: BTreeSet<Vec<u8>> = rows
+        .scan(
+            &prefix,
+            crate::state::prefix_end(&prefix).as_deref(),
+            usize::MAX,
+            false,
+        )?
+        .into_iter()
+        .map(|(key, _)| key)
+        .collect();
+    let mut all = Vec::with_capacity(keys.len());
+    for key in keys {
+        let missing = || StoreFault::Corrupt {
+            what: "an open IOU",
+            reason: "its key names no IOU".into(),
+        };
+        let id: Hash = key[key.len() - 32..].try_into().map_err(|_| missing())?;
+        let entry = ENTRIES.get(rows, id)?.ok_or_else(missing)?;
+        if entry.to <= until {
+            all.push((id, entry));
+        }
+    }
+    Ok(all)
+}
+
+fn overflow() -> Rejection {
+    Rejection::new(
+        "iou.overflow",
+        "the sum of the IOUs does not fit into 64 bits; pay in smaller periods",
+    )
+}

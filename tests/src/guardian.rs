@@ -1,0 +1,237 @@
+//! One guardian of a simulated circle: its replica, its rows, its secrets.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use circle::block::Block;
+use circle::ceremonies::{self, KeygenDuty, SignDuty, SignMessage};
+use circle::checkpoint::Checkpoint;
+use circle::digest::encode;
+use circle::duties::{Agreement, agreement, duties};
+use circle::envelope::{Body, Envelope};
+use circle::genesis::Genesis;
+use circle::ids::{Key, sign};
+use circle::machine::{Executed, Machine};
+use circle::receipt::Receipt;
+use circle::state::{Head, KeyValue, Memory, Region, RegionView};
+use ed25519_zebra::SigningKey;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
+use threescript::action::{Action, Mark};
+use threescript::value::Value;
+use treasury_protocol::ceremony::KeyShare;
+use treasury_protocol::ceremony::keygen::{Conclusion, Participant, Phase, Seed};
+use treasury_protocol::ceremony::sign::{Duty, SigningNonces};
+
+/// A guardian. What it knows comes from blocks, but for its secrets.
+pub struct Guardian {
+    /// Its member key.
+    pub secret: SigningKey,
+    /// Its rows.
+    pub store: Memory,
+    /// Whether it executes and sends; a stopped one does neither.
+    pub running: bool,
+    machine: Machine,
+    index: u32,
+    nonce: u64,
+    rng: ChaCha20Rng,
+    seeds: BTreeMap<u64, Seed>,
+    shares: BTreeMap<u64, KeyShare>,
+    nonces: BTreeMap<u64, SigningNonces>,
+    attested: u64,
+}
+
+impl Guardian {
+    /// The guardian with this index and key; `seed` is the source of all its randomness.
+    pub fn new(machine: Machine, index: u32, secret: SigningKey, seed: u64) -> Self {
+        let mut store = Memory::new();
+        store
+            .commit(machine.start().expect("the genesis is sound"))
+            .expect("the store is empty");
+        let rng = ChaCha20Rng::seed_from_u64(seed ^ u64::from(index) << 32);
+        Self {
+            secret,
+            store,
+            running: true,
+            machine,
+            index,
+            nonce: 0,
+            rng,
+            seeds: BTreeMap::new(),
+            shares: BTreeMap::new(),
+            nonces: BTreeMap::new(),
+            attested: 0,
+        }
+    }
+
+    /// A view of all rows.
+    pub fn view(&self) -> Arc<dyn KeyValue> {
+        Arc::new(self.store.clone())
+    }
+
+    /// A view of the state.
+    pub fn state(&self) -> RegionView {
+        RegionView::new(self.view(), Region::State)
+    }
+
+    /// The last committed block.
+    pub fn head(&self) -> Head {
+        Head::read(&self.store)
+            .expect("memory does not fail")
+            .expect("the genesis was committed")
+    }
+
+    /// Executes and commits a block.
+    pub fn execute(&mut self, block: &Block) -> (Checkpoint, Vec<Receipt>) {
+        let Executed {
+            batch,
+            checkpoint,
+            receipts,
+        } = self
+            .machine
+            .execute(self.view(), block)
+            .expect("memory does not fail");
+        self.store.commit(batch).expect("blocks come in order");
+        (checkpoint, receipts)
+    }
+
+    /// A transaction of this guardian.
+    pub fn transaction(&mut self, genesis: &Genesis, actions: Vec<Action>) -> Envelope {
+        self.nonce += 1;
+        let body = Body {
+            circle: genesis.circle,
+            sender: Key::of(&self.secret),
+            account_nonce: self.nonce,
+            expires_at_ms: u64::MAX,
+            actions,
+        };
+        Envelope::sign(body, &self.secret)
+    }
+
+    /// The messages that this guardian owes after the last block.
+    pub fn duties(&mut self, genesis: &Genesis) -> Vec<Vec<u8>> {
+        let view = self.view();
+        let due = duties(&view, genesis, self.index).expect("memory does not fail");
+        let mut actions = Vec::new();
+        let astray = matches!(agreement(&view, genesis), Ok(Agreement::Minority { .. }));
+        if let Some(checkpoint) = due
+            .attest
+            .filter(|checkpoint| !astray && checkpoint.height > self.attested)
+        {
+            self.attested = checkpoint.height;
+            actions.push(attest(&self.secret, &checkpoint));
+        }
+        if let Some(testimony) = due.testify {
+            actions.push(act(
+                "circle",
+                "testify",
+                vec![("testimony", Value::Bytes(encode(&testimony)))],
+            ));
+        }
+        for duty in due.keygen {
+            actions.push(self.keygen(&duty));
+        }
+        let messages: Vec<SignMessage> =
+            due.sign.iter().filter_map(|duty| self.sign(duty)).collect();
+        if !messages.is_empty() {
+            actions.push(act(
+                "ceremony",
+                "sign",
+                vec![("messages", Value::Bytes(encode(&messages)))],
+            ));
+        }
+        actions
+            .into_iter()
+            .map(|action| self.transaction(genesis, vec![action]).encode())
+            .collect()
+    }
+
+    fn keygen(&mut self, duty: &KeygenDuty) -> Action {
+        let seed = self
+            .seeds
+            .entry(duty.ceremony)
+            .or_insert_with(|| Seed::random(&mut self.rng));
+        let participant = Participant::from_seed(seed, &duty.keygen, duty.index)
+            .expect("the seed is this ceremony's");
+        let message = match duty.keygen.phase() {
+            Phase::Round1 => participant.round1(&duty.keygen),
+            Phase::Round2 => participant.round2(&duty.keygen),
+            _ => {
+                let local = RegionView::new(self.view(), Region::Local);
+                let received =
+                    ceremonies::received(&local, duty.ceremony).expect("memory does not fail");
+                match participant.conclude(&duty.keygen, &received) {
+                    Ok(Conclusion::Confirm { share, message }) => {
+                        self.shares.insert(duty.ceremony, share);
+                        Ok(message)
+                    }
+                    Ok(Conclusion::Complain { message, .. }) => Ok(message),
+                    Err(error) => Err(error),
+                }
+            }
+        };
+        let message = message.expect("the duty fits the phase").encode();
+        act(
+            "ceremony",
+            "keygen",
+            vec![
+                ("ceremony", Value::Id(duty.ceremony)),
+                ("message", Value::Bytes(message)),
+            ],
+        )
+    }
+
+    fn sign(&mut self, due: &SignDuty) -> Option<SignMessage> {
+        let share = self.shares.get(&due.ceremony)?;
+        let payout = due.payout.id;
+        let message = match due.duty {
+            Duty::Commit => {
+                let (nonces, message) =
+                    SigningNonces::commit(share, &mut self.rng).expect("the share is sound");
+                self.nonces.insert(payout, nonces);
+                message
+            }
+            Duty::Share { session } => {
+                let nonces = self.nonces.remove(&payout)?;
+                nonces
+                    .sign(share, &due.key, &due.signing, session, &due.payout.hash)
+                    .expect("the session is this payout's")
+            }
+            Duty::StandBy { .. } => return None,
+        };
+        Some(SignMessage { payout, message })
+    }
+
+    /// Gives up all nonces, as a restart does.
+    pub fn forget_nonces(&mut self) {
+        self.nonces.clear();
+    }
+}
+
+/// The action that attests a checkpoint.
+pub fn attest(secret: &SigningKey, checkpoint: &Checkpoint) -> Action {
+    let digest = checkpoint.digest();
+    act(
+        "circle",
+        "attest",
+        vec![
+            ("height", Value::Int(checkpoint.height as i64)),
+            ("checkpoint", Value::Bytes(digest.to_vec())),
+            ("signature", Value::Bytes(sign(secret, &digest).to_vec())),
+        ],
+    )
+}
+
+/// An action from its parts.
+pub fn act(actor: &str, name: &str, params: Vec<(&str, Value)>) -> Action {
+    let params = params
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+    Action {
+        mark: Mark::Act,
+        actor: actor.into(),
+        name: name.into(),
+        params,
+    }
+}
