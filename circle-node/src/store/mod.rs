@@ -22,19 +22,30 @@ pub use view::View;
 use error::fault;
 
 const KEYSPACE: &str = "circle";
-/// What is written before it moves from memory into a table. A process may hold the stores of a whole circle.
-const MEMTABLE_BYTES: u64 = 4 << 20;
 /// Views of blocks above the certified one that are kept; the newest stay.
 const KEPT_VIEWS: usize = 64;
 
-/// Memory for blocks of rows that were read, shared by all stores of a process that are opened with it.
-pub struct BlockCache(fjall::Config);
+/// The memory that the stores of one process share.
+///
+/// A store holds what was written last in memory until it is moved into a table, and once more while a view of it may be
+/// held; all stores together hold one cache of what was read.
+pub struct StoreMemory {
+    // The embedded store names its cache type through a configuration only. This one never opens anything.
+    cache: fjall::Config,
+    memtable_bytes: u64,
+}
 
-impl BlockCache {
-    /// Room for `bytes` bytes; less is used until more is read.
-    pub fn new(bytes: u64) -> Self {
-        // The embedded store names its cache type through a configuration only. This one never opens anything.
-        Self(Database::builder("/").cache_size(bytes).into_config())
+impl StoreMemory {
+    /// Shares of about 200 MiB for the stores of `nodes` nodes, and not below 3 MiB for one of them.
+    ///
+    /// A store keeps the share of written rows that it was created with.
+    pub fn shared_by(nodes: u64) -> Self {
+        let cache = Database::builder("/").cache_size(64 << 20).into_config();
+        let memtable_bytes = ((64 << 20) / nodes.max(1)).clamp(1 << 20, 16 << 20);
+        Self {
+            cache,
+            memtable_bytes,
+        }
     }
 }
 
@@ -61,42 +72,42 @@ impl Store {
         directory: &Path,
         circle_id: &[u8; 32],
         first: CommitBatch,
-        cache: &BlockCache,
+        memory: &StoreMemory,
     ) -> Result<Self, StoreError> {
         let directory =
             &std::path::absolute(directory).map_err(StoreError::io("find", directory))?;
         let draft = directory::Draft::begin(directory, circle_id)?;
-        let database = open_database(&draft.rows(), cache)
+        let database = open_database(&draft.rows(), memory)
             .map_err(|error| StoreError::opening(directory, error))?;
-        let rows =
-            open_keyspace(&database).map_err(|error| StoreError::opening(directory, error))?;
+        let rows = open_keyspace(&database, memory)
+            .map_err(|error| StoreError::opening(directory, error))?;
         write(&database, &rows, first)?;
         drop(rows);
         drop(database);
         draft.publish()?;
-        Self::open(directory, circle_id, cache)
+        Self::open(directory, circle_id, memory)
     }
 
     /// Opens the store of a node of the circle `circle_id`, and compares its head with its tree.
     pub fn open(
         directory: &Path,
         circle_id: &[u8; 32],
-        cache: &BlockCache,
+        memory: &StoreMemory,
     ) -> Result<Self, StoreError> {
         let directory =
             &std::path::absolute(directory).map_err(StoreError::io("find", directory))?;
         let inside = directory::check(directory, circle_id)?;
         // The embedded store would create what it does not find.
-        let database =
-            open_database(&inside, cache).map_err(|error| StoreError::opening(directory, error))?;
+        let database = open_database(&inside, memory)
+            .map_err(|error| StoreError::opening(directory, error))?;
         if !database.keyspace_exists(KEYSPACE) {
             return Err(StoreError::Damaged {
                 directory: directory.into(),
                 reason: "its rows are gone".into(),
             });
         }
-        let rows =
-            open_keyspace(&database).map_err(|error| StoreError::opening(directory, error))?;
+        let rows = open_keyspace(&database, memory)
+            .map_err(|error| StoreError::opening(directory, error))?;
         let newest = Arc::new(View::take(&database, &rows)?);
         let head = *newest.head();
         let root = Tree::new(&*newest).root()?;
@@ -189,18 +200,18 @@ impl Store {
     }
 }
 
-fn open_database(directory: &Path, cache: &BlockCache) -> fjall::Result<Database> {
+fn open_database(directory: &Path, memory: &StoreMemory) -> fjall::Result<Database> {
     let mut config = Database::builder(directory)
         .worker_threads(1)
         .max_cached_files(Some(16))
         .into_config();
-    config.cache = cache.0.cache.clone();
+    config.cache = memory.cache.cache.clone();
     Database::open(config)
 }
 
-fn open_keyspace(database: &Database) -> fjall::Result<Keyspace> {
+fn open_keyspace(database: &Database, memory: &StoreMemory) -> fjall::Result<Keyspace> {
     database.keyspace(KEYSPACE, || {
-        KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES)
+        KeyspaceCreateOptions::default().max_memtable_size(memory.memtable_bytes)
     })
 }
 

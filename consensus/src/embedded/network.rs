@@ -214,10 +214,27 @@ impl Network {
         self.links.broadcast(channel, message);
     }
 
+    /// Hands an event to the part of the engine that it is for. Consensus subscribes before the catch-up does; each
+    /// ignores the other's events, but a hundred votes a height are worth not waking the wrong one for.
     fn emit(&self, event: NetworkEvent<Ctx>) {
         let inner = self.inner();
-        for subscriber in &inner.subscribers {
-            subscriber.send(event.clone());
+        let (consensus, others) = match &event {
+            NetworkEvent::Vote(..)
+            | NetworkEvent::Proposal(..)
+            | NetworkEvent::ProposalPart(..)
+            | NetworkEvent::PolkaCertificate(..)
+            | NetworkEvent::RoundCertificate(..) => (true, false),
+            NetworkEvent::Status(..)
+            | NetworkEvent::SyncRequest(..)
+            | NetworkEvent::SyncResponse(..)
+            | NetworkEvent::SyncRequestFailed(..)
+            | NetworkEvent::SyncInboundRequestFailed(..) => (false, true),
+            _ => (true, true),
+        };
+        for (index, subscriber) in inner.subscribers.iter().enumerate() {
+            if if index == 0 { consensus } else { others } {
+                subscriber.send(event.clone());
+            }
         }
     }
 

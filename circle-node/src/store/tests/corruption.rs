@@ -97,7 +97,7 @@ enum Outcome {
 
 /// Opens and reads everything: each answer is the truth of the block that the head names, or a fault.
 fn examine(directory: &Path, truth: &[Memory], case: &str) -> Outcome {
-    let Ok(store) = Store::open(directory, &CIRCLE, &cache()) else {
+    let Ok(store) = Store::open(directory, &CIRCLE, &memory()) else {
         return Outcome::Refused;
     };
     let (head, view) = (store.head(), store.view());
@@ -134,7 +134,7 @@ fn damaged_files_give_an_error_or_an_earlier_block_and_never_a_wrong_value() {
         store.certified(height);
     }
     drop(store);
-    let truth = expected(LAST);
+    let truth = expected_history(LAST);
     assert_eq!(examine(&whole, &truth, "undamaged"), Outcome::Intact);
 
     let mut outcomes = [0; 4];

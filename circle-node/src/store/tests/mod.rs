@@ -7,14 +7,14 @@ mod size;
 
 use circle::state::{Change, CommitBatch, Head, KeyValue, Memory, Tree};
 
-use super::{BlockCache, Store};
+use super::{Store, StoreMemory};
 
 const CIRCLE: [u8; 32] = [7; 32];
 /// State keys that blocks write to.
 const KEYS: u64 = 1_500;
 
-fn cache() -> BlockCache {
-    BlockCache::new(1 << 20)
+fn memory() -> StoreMemory {
+    StoreMemory::shared_by(20)
 }
 
 /// Numbers that follow from a seed (SplitMix64).
@@ -69,20 +69,29 @@ fn block(store: &dyn KeyValue, height: u64) -> CommitBatch {
 }
 
 fn create(directory: &std::path::Path) -> Store {
-    Store::create(directory, &CIRCLE, block(&Memory::new(), 0), &cache()).unwrap()
+    Store::create(directory, &CIRCLE, block(&Memory::new(), 0), &memory()).unwrap()
 }
 
 fn open(directory: &std::path::Path) -> Store {
-    Store::open(directory, &CIRCLE, &cache()).unwrap()
+    Store::open(directory, &CIRCLE, &memory()).unwrap()
 }
 
-/// All rows that a store must hold after each block up to `height`.
-fn expected(height: u64) -> Vec<Memory> {
+/// The blocks from the genesis on, committed to memory one after the other.
+fn blocks_in_memory() -> impl Iterator<Item = Memory> {
     let mut memory = Memory::new();
-    let commit = |height| {
+    (0..).map(move |height| {
         let batch = block(&memory, height);
         memory.commit(batch).unwrap();
         memory.clone()
-    };
-    (0..=height).map(commit).collect()
+    })
+}
+
+/// All rows that a store must hold after block `height`.
+fn expected(height: u64) -> Memory {
+    blocks_in_memory().nth(height as usize).unwrap()
+}
+
+/// All rows that a store must hold after each block up to `height`.
+fn expected_history(height: u64) -> Vec<Memory> {
+    blocks_in_memory().take(height as usize + 1).collect()
 }

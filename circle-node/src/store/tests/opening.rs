@@ -26,7 +26,7 @@ fn a_store_comes_back_as_it_was_committed() {
     for height in 1..=30 {
         store.commit(block(&*store.view(), height)).unwrap();
     }
-    let expected = expected(30).pop().unwrap();
+    let expected = expected(30);
     assert_eq!(all_rows(&*store.view()), all_rows(&expected));
     drop(store);
 
@@ -53,7 +53,7 @@ fn views_scan_like_memory() {
     let place = tempfile::tempdir().unwrap();
     let store = create(&place.path().join("store"));
     let view = store.view();
-    let memory = expected(0).pop().unwrap();
+    let memory = expected(0);
     let keys: Vec<Vec<u8>> = all_rows(&memory).into_iter().map(|(key, _)| key).collect();
     let mut numbers = Numbers(1);
     for _ in 0..500 {
@@ -82,7 +82,7 @@ fn views_stay_at_their_block_and_are_let_go_below_the_certified_one() {
             store.view()
         })
         .collect();
-    let expected = expected(20);
+    let expected = expected_history(20);
     for view in &held {
         let height = view.head().height;
         assert_eq!(
@@ -174,11 +174,11 @@ fn an_overlay_over_a_view_is_committed() {
 fn what_is_not_a_store_of_this_circle_is_refused_with_the_mend() {
     let place = tempfile::tempdir().unwrap();
     let directory = place.path().join("store");
-    let open = |circle| said(&directory, Store::open(&directory, &circle, &cache()));
+    let open = |circle| said(&directory, Store::open(&directory, &circle, &memory()));
     let create = || {
         said(
             &directory,
-            Store::create(&directory, &CIRCLE, block(&Memory::new(), 0), &cache()),
+            Store::create(&directory, &CIRCLE, block(&Memory::new(), 0), &memory()),
         )
     };
     let missing = "there is no store in DIR; check the path, or create one with `circle init` or `circle join`";
@@ -235,7 +235,7 @@ fn what_is_not_a_store_of_this_circle_is_refused_with_the_mend() {
     .assert_eq(&marker);
     for (text, reason) in [
         (
-            "guardian-circle store 2\n".to_string() + &"07".repeat(32),
+            format!("guardian-circle store 2\n{}", "07".repeat(32)),
             "its file STORE is not of a version that this program knows",
         ),
         (
@@ -278,7 +278,7 @@ fn two_nodes_cannot_have_one_store() {
         let directory = std::path::PathBuf::from(directory);
         eprintln!(
             "said: {}",
-            said(&directory, Store::open(&directory, &CIRCLE, &cache()))
+            said(&directory, Store::open(&directory, &CIRCLE, &memory()))
         );
         return;
     }
@@ -304,7 +304,7 @@ fn two_nodes_cannot_have_one_store() {
     let store = create(&directory);
     assert_eq!(in_another_process(), in_use);
     assert_eq!(
-        said(&directory, Store::open(&directory, &CIRCLE, &cache())),
+        said(&directory, Store::open(&directory, &CIRCLE, &memory())),
         in_use
     );
     let view = store.view();
@@ -322,7 +322,7 @@ fn two_nodes_cannot_have_one_store() {
     let create = || {
         said(
             &target,
-            Store::create(&target, &CIRCLE, block(&Memory::new(), 0), &cache()),
+            Store::create(&target, &CIRCLE, block(&Memory::new(), 0), &memory()),
         )
     };
     assert_eq!(create(), in_use);
