@@ -1,2 +1,52 @@
 //! `cargo xtask`: the project's own commands.
-fn main() {}
+//!
+//! `test` runs every test, then checks against real peers as far as this machine has what they need. `check` is what CI runs:
+//! formatting, lints, dependencies, and `test` with every peer.
+
+mod check;
+mod peers;
+mod run;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The project's own commands")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run every test, then check against real peers
+    Test {
+        /// A peer that cannot be tested here is a failure, not a remark
+        #[arg(long)]
+        all_peers: bool,
+    },
+    /// What CI runs: formatting, lints, dependencies, and the tests with every peer
+    Check,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().command {
+        Command::Test { all_peers } => test(all_peers),
+        Command::Check => {
+            check::formatting()?;
+            check::lints()?;
+            check::dependencies()?;
+            test(true)
+        }
+    }
+}
+
+fn test(all_peers: bool) -> anyhow::Result<()> {
+    run::step("tests", run::cargo(&["test", "--release", "--workspace", "--quiet"]))?;
+    let missing = peers::test()?;
+    for remark in &missing {
+        println!("NOT TESTED: {remark}");
+    }
+    anyhow::ensure!(!all_peers || missing.is_empty(), "{} peers could not be tested, and --all-peers asks for all", missing.len());
+    println!("\nAll is well{}.", if missing.is_empty() { "" } else { ", but for what was not tested" });
+    Ok(())
+}
