@@ -19,7 +19,7 @@ from datetime import datetime, timedelta, timezone
 from fractions import Fraction as F
 from pathlib import Path
 
-from stellar_verify import verify_payout
+from stellar_verify import check as check_envelope
 
 PRICE_CU, PRICE_SU, PRICE_NU, PRICE_IP = 100_000, 50_000, 15_000, 40_000
 HOUR = 3600
@@ -127,7 +127,7 @@ def check(document, ious, escrow, guardians):
     lines = defaultdict(int)
     for payout in document["payouts"]:
         assert payout["state"] == "signed", payout
-        verify_payout(payout)
+        check_envelope(payout)
         for line in payout["lines"]:
             lines[line["account"]] += units(line["amount"])
     assert lines == {farmer: value for farmer, value in paid.items() if value}, "the payout lines differ"
