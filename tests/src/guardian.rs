@@ -95,6 +95,27 @@ impl Guardian {
         (checkpoint, receipts)
     }
 
+    /// Throws the rows away and executes the log again.
+    pub fn rebuild(&mut self, machine: Machine, blocks: &[Block]) {
+        self.store = Memory::new();
+        self.store
+            .commit(machine.start().expect("the genesis is sound"))
+            .expect("the store is empty");
+        self.machine = machine;
+        self.attested = 0;
+        for block in blocks {
+            self.execute(block);
+        }
+    }
+
+    /// What a policy answers after the last block.
+    pub fn ask(&mut self, question: &Action, time_ms: u64) -> Result<Value, String> {
+        let height = self.head().height;
+        self.machine
+            .ask(self.view(), height, time_ms, question)
+            .map_err(|stop| format!("{stop:?}"))
+    }
+
     /// A transaction of this guardian.
     pub fn transaction(&mut self, genesis: &Genesis, actions: Vec<Action>) -> Envelope {
         self.nonce += 1;

@@ -5,4 +5,4 @@ mod guardian;
 mod simulation;
 
 pub use guardian::{Guardian, act, attest};
-pub use simulation::{DAY_MS, START_MS, Simulation, policies, tft};
+pub use simulation::{DAY_MS, START_MS, Simulation, policies, rejected, tft};

@@ -15,7 +15,7 @@ use circle::payouts::{Payout, payouts};
 use circle::receipt::Receipt;
 use circle::{Fault, digest::encode};
 use ed25519_zebra::SigningKey;
-use threescript::action::Action;
+use threescript::action::{Action, Mark};
 use threescript::engine::Limits;
 use threescript::value::{Amount, AssetCode, Value};
 
@@ -284,6 +284,26 @@ impl Simulation {
         )
     }
 
+    /// Asks a policy a question, as the first guardian's node answers it.
+    pub fn ask(
+        &mut self,
+        actor: &str,
+        name: &str,
+        params: Vec<(&str, Value)>,
+    ) -> Result<Value, String> {
+        let question = Action {
+            mark: Mark::Ask,
+            ..act(actor, name, params)
+        };
+        self.guardians[0].ask(&question, self.time_ms)
+    }
+
+    /// Rebuilds the replica of a guardian from the log with a binary that does not err.
+    pub fn rebuild(&mut self, guardian: usize) {
+        let machine = Machine::new(self.genesis.clone(), None).expect("the genesis is sound");
+        self.guardians[guardian].rebuild(machine, &self.blocks);
+    }
+
     /// The payouts as the guardian with this index knows them.
     pub fn payouts(&self, guardian: usize) -> Vec<Payout> {
         payouts(&self.guardians[guardian].state()).expect("memory does not fail")
@@ -293,4 +313,22 @@ impl Simulation {
 /// The asset of the simulated circle.
 pub fn tft() -> AssetCode {
     AssetCode::new("TFT").expect("a code")
+}
+
+/// The codes of the IOUs that a submission rejected.
+pub fn rejected(receipt: &Receipt) -> Vec<String> {
+    let Value::Map(admitted) = &receipt.events[0].data else {
+        panic!("{receipt:?}")
+    };
+    let Value::List(rejected) = &admitted["rejected"] else {
+        panic!("{receipt:?}")
+    };
+    let code = |one: &Value| match one {
+        Value::Map(one) => match &one["code"] {
+            Value::Text(code) => code.clone(),
+            _ => panic!("{receipt:?}"),
+        },
+        _ => panic!("{receipt:?}"),
+    };
+    rejected.iter().map(code).collect()
 }

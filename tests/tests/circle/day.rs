@@ -1,9 +1,7 @@
 //! A day in a circle: IOUs in, a signed payout out, and everything that may get in between.
 
 use circle::payouts::PayoutState;
-use circle::receipt::Receipt;
-use guardian_tests::{Simulation, tft};
-use threescript::value::Value;
+use guardian_tests::{Simulation, rejected, tft};
 
 fn day(seed: u64) -> Simulation {
     let mut circle = Simulation::new(9, seed, None);
@@ -24,21 +22,6 @@ fn day(seed: u64) -> Simulation {
     let receipt = circle.roll_up();
     assert!(receipt.is_ok(), "{receipt:?}");
     circle
-}
-
-/// The codes of the IOUs that a submission rejected.
-fn rejected(receipt: &Receipt) -> Vec<String> {
-    let Value::Map(admitted) = &receipt.events[0].data else {
-        panic!("{receipt:?}")
-    };
-    let Value::List(rejected) = &admitted["rejected"] else {
-        panic!("{receipt:?}")
-    };
-    let code = |one: &Value| match one {
-        Value::Map(one) => format!("{:?}", one["code"]),
-        _ => panic!("{receipt:?}"),
-    };
-    rejected.iter().map(code).collect()
 }
 
 #[test]
