@@ -326,7 +326,11 @@ async fn both_sides_limits_hold_for_a_message() {
 
 #[tokio::test]
 async fn shutdown_sends_what_is_queued_and_says_goodbye() {
-    let (a, mut b) = pair(Limits::default()).await;
+    let limits = Limits {
+        close_timeout: Duration::from_secs(50),
+        ..Limits::default()
+    };
+    let (a, mut b) = pair(limits).await;
     for index in 0..1000 {
         a.links
             .send(&b.key(), Channel::Transactions, numbered(index, 3_000))
