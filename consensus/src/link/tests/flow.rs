@@ -336,6 +336,14 @@ async fn shutdown_sends_what_is_queued_and_says_goodbye() {
             .send(&b.key(), Channel::Transactions, numbered(index, 3_000))
             .unwrap();
     }
+    // The other side talks all the while, so that there is something unread when a connection closes.
+    let (talker, to) = (b.links.clone(), a.key());
+    let talking = tokio::spawn(async move {
+        while talker.connected() == [to] {
+            let _ = talker.send(&to, Channel::Consensus, numbered(0, 10_000));
+            tokio::task::yield_now().await;
+        }
+    });
     within("shutdown", a.links.shutdown()).await;
     assert_eq!(
         a.links
@@ -361,8 +369,12 @@ async fn shutdown_sends_what_is_queued_and_says_goodbye() {
         status.peers[0].channel(Channel::Transactions).dropped_lost,
         0
     );
+    within("the talker ends", talking).await.unwrap();
     let mut consensus = a.inbound.consensus;
-    assert_eq!(within("the receiver ends", consensus.recv()).await, None);
+    within("the receiver ends", async {
+        while consensus.recv().await.is_some() {}
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -35,6 +35,21 @@ async fn two_nodes_exchange_on_all_channels_over_ipv4_and_ipv6() {
 }
 
 #[tokio::test]
+async fn ipv4_and_ipv6_stand_side_by_side_on_one_port() {
+    let [low, high] = identities(2).try_into().unwrap();
+    let six = Node::start(&high, "[::]:0", Limits::default()).await;
+    let port = six.links.local_addresses()[0].port();
+    let four = Node::start(&low, &format!("0.0.0.0:{port}"), Limits::default()).await;
+    six.links.set_members(vec![four.member()]).unwrap();
+    let address = SocketAddr::new("::1".parse().unwrap(), port);
+    four.links
+        .set_members(vec![member(six.key(), &[address])])
+        .unwrap();
+    six.wait("linked over IPv6", |status| status.connected() == 1)
+        .await;
+}
+
+#[tokio::test]
 async fn nine_nodes_exchange_on_all_channels() {
     everybody_hears_everybody(&mut mesh(9, "127.0.0.1:0").await).await;
 }

@@ -3,6 +3,7 @@
 mod flow;
 mod hostile;
 mod mesh;
+mod wire;
 
 use std::{future::Future, net::SocketAddr, time::Duration};
 
@@ -17,7 +18,7 @@ const NETWORK: [u8; 32] = [7; 32];
 
 /// A bound for what takes milliseconds on an idle machine.
 async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(Duration::from_secs(60), future).await {
+    match tokio::time::timeout(Duration::from_secs(20), future).await {
         Ok(value) => value,
         Err(_) => panic!("did not happen within a minute: {what}"),
     }
@@ -91,7 +92,7 @@ impl Node {
 
     async fn wait(&self, what: &str, condition: impl FnMut(&LinksStatus) -> bool) {
         let waiting =
-            tokio::time::timeout(Duration::from_secs(60), self.links.wait_until(condition));
+            tokio::time::timeout(Duration::from_secs(20), self.links.wait_until(condition));
         if waiting.await.is_err() {
             panic!(
                 "did not happen within a minute: {what}; {:#?}",
