@@ -421,7 +421,8 @@ async fn a_removed_member_that_does_not_read_is_closed_all_the_same() {
             }
         }
         let (mut sent, mut unchanged) = (0, 0);
-        while unchanged < 1000 {
+        // The kernel takes its time. If it is not done yet, the test proves less, but does not fail.
+        while unchanged < 200_000 {
             tokio::task::yield_now().await;
             let now = node.links.status().peers[0].wire_sent;
             unchanged = if now == sent { unchanged + 1 } else { 0 };
