@@ -39,8 +39,8 @@ pub trait OrderedLog: Send + Sync + 'static {
         members: Vec<Member>,
     ) -> Result<(), MembersError>;
 
-    /// Stops the engine; resolves when its threads and files are released. The stream then ends with
-    /// [`LogError::Stopped`].
+    /// Stops the engine; resolves when its tasks have ended and its links are closed. The stream then ends with
+    /// [`LogError::Stopped`]. Blocks can be read until the last handle and the stream are dropped, which closes the store.
     fn shutdown(&self) -> BoxFuture<'_, ()>;
 }
 

@@ -147,6 +147,15 @@ pub enum StartError {
     /// The block store did not open, or holds damage.
     #[error(transparent)]
     Store(#[from] LogError),
+    /// The data directory is in use.
+    #[error(
+        "{} is in use; stop the other node that runs on it, and drop all handles of an engine before it is started again",
+        path.display()
+    )]
+    InUse {
+        /// What is locked.
+        path: PathBuf,
+    },
     /// The data directory belongs to another network.
     #[error(
         "the data directory {data_dir} belongs to network {}, not to {}; give each circle its own",

@@ -15,6 +15,7 @@ pub(crate) mod shared;
 mod signing;
 mod start;
 mod store;
+mod wal;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -11,7 +11,6 @@ use arc_malachitebft_app_channel::app::config::{
 };
 use arc_malachitebft_app_channel::{
     Channels, ConsensusContext, EngineBuilder, EngineHandle, RequestContext, SyncContext,
-    WalContext,
 };
 use ed25519_zebra::VerificationKey;
 use tokio::sync::{Notify, mpsc, watch};
@@ -26,14 +25,16 @@ use super::network::Network;
 use super::shared::{Progress, Shared, Standing};
 use super::signing::{Signer, Verifier};
 use super::store::{OpenError, Store, Tip};
+use super::wal::Wal;
 use super::{Embedded, EmbeddedBlocks, Handle};
 use crate::gossip;
 use crate::link::{Inbound, Limits as LinkLimits, LinkConfig, LinkMember, Links};
 use crate::log::{LogError, Member};
 use crate::mempool::{Mempool, MempoolLimits};
 
-/// How long the lock of a write-ahead log is waited for: an engine that was just torn down lets go of it late.
+/// How long a data directory in use is waited for: an engine that was just torn down lets go of it late.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+const LOCK_POLL: Duration = Duration::from_millis(10);
 
 /// Bytes of transactions that are read at start to recognise them.
 const REMEMBERED_BYTES: usize = 16 << 20;
@@ -93,41 +94,8 @@ async fn assemble(
     links: Links,
     inbound: Inbound,
 ) -> Result<(Embedded, EmbeddedBlocks), StartError> {
-    let me = Address(VerificationKey::from(&config.identity).into());
-    let network = Network::new(links.clone());
-    let mut mempool = Mempool::new(mempool_limits(&config.limits, &config.timeouts));
-    remember_ordered(
-        &mut mempool,
-        &store,
-        tip.height,
-        config.limits.remembered_heights,
-    )?;
-    let (progress, progress_seen) = watch::channel(Progress {
-        decided: tip.height,
-        failure: None,
-    });
-    let shared = Arc::new(Shared {
-        me,
-        timeouts: config.timeouts,
-        limits: config.limits,
-        check,
-        store,
-        wake: network.changed.clone(),
-        network,
-        mempool: Mutex::new(mempool),
-        schedule: Mutex::new(schedule),
-        standing: Mutex::new(Standing {
-            deciding: tip.height + 1,
-            round: 0,
-            last_block_time_ms: if tip.height == 0 { 0 } else { tip.time_ms },
-            decided_at: std::time::Instant::now(),
-        }),
-        executed: AtomicU64::new(config.start_after),
-        progress,
-        submitted: Notify::new(),
-        recheck: Notify::new(),
-    });
-
+    let shared = share(config, check, schedule, store, tip, links.clone())?;
+    let progress_seen = shared.progress.subscribe();
     let wal = config.data_dir.join("votes.wal");
     wait_for_lock(&wal).await?;
     let (channels, engine) = build_engine(config, &shared, &wal).await?;
@@ -179,6 +147,46 @@ async fn assemble(
         })),
         blocks,
     ))
+}
+
+/// What the parts of an engine share, before any of them runs.
+pub(super) fn share(
+    config: &Config,
+    check: Check,
+    schedule: Schedule,
+    store: Store,
+    tip: Tip,
+    links: Links,
+) -> Result<Arc<Shared>, LogError> {
+    let network = Network::new(links);
+    let mut mempool = Mempool::new(mempool_limits(&config.limits, &config.timeouts));
+    let remembered = config.limits.remembered_heights;
+    remember_ordered(&mut mempool, &store, tip.height, remembered)?;
+    let (progress, _) = watch::channel(Progress {
+        decided: tip.height,
+        failure: None,
+    });
+    Ok(Arc::new(Shared {
+        me: Address(VerificationKey::from(&config.identity).into()),
+        timeouts: config.timeouts,
+        limits: config.limits,
+        check,
+        store,
+        wake: network.changed.clone(),
+        network,
+        mempool: Mutex::new(mempool),
+        schedule: Mutex::new(schedule),
+        standing: Mutex::new(Standing {
+            deciding: tip.height + 1,
+            round: 0,
+            last_block_time_ms: if tip.height == 0 { 0 } else { tip.time_ms },
+            decided_at: std::time::Instant::now(),
+        }),
+        executed: AtomicU64::new(config.start_after),
+        progress,
+        submitted: Notify::new(),
+        recheck: Notify::new(),
+    }))
 }
 
 /// What is taken apart at the end.
@@ -261,27 +269,36 @@ async fn watch_over(
 }
 
 async fn open_store(config: &Config) -> Result<(Store, Tip), StartError> {
-    let (directory, network, genesis) = (
-        config.data_dir.clone(),
-        config.network,
-        config.genesis_time_ms,
-    );
-    let opened = tokio::task::spawn_blocking(move || {
-        let store = Store::open(&directory, network, genesis)?;
-        let tip = store.tip()?;
-        Ok((store, tip))
-    });
-    let opened = opened.await.map_err(|error| LogError::Store {
-        reason: error.to_string(),
-    })?;
-    let (store, tip) = opened.map_err(|error| match error {
-        OpenError::Fault(error) => StartError::Store(error),
-        OpenError::OtherNetwork(found) => StartError::OtherNetwork {
-            data_dir: config.data_dir.clone(),
-            found,
-            expected: config.network,
-        },
-    })?;
+    let deadline = tokio::time::Instant::now() + LOCK_PATIENCE;
+    let (store, tip) = loop {
+        let (directory, network, genesis) = (
+            config.data_dir.clone(),
+            config.network,
+            config.genesis_time_ms,
+        );
+        let opened = tokio::task::spawn_blocking(move || {
+            let store = Store::open(&directory, network, genesis)?;
+            let tip = store.tip()?;
+            Ok((store, tip))
+        });
+        match opened.await.map_err(|error| LogError::Store {
+            reason: error.to_string(),
+        })? {
+            Ok(opened) => break opened,
+            Err(OpenError::InUse) if tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(LOCK_POLL).await;
+            }
+            Err(OpenError::InUse) => return Err(in_use(&config.data_dir)),
+            Err(OpenError::Fault(error)) => return Err(error.into()),
+            Err(OpenError::OtherNetwork(found)) => {
+                return Err(StartError::OtherNetwork {
+                    data_dir: config.data_dir.clone(),
+                    found,
+                    expected: config.network,
+                });
+            }
+        }
+    };
     if tip.height < config.start_after {
         return Err(StartError::StoreBehind {
             start_after: config.start_after,
@@ -320,13 +337,16 @@ async fn build_engine(
     shared: &Arc<Shared>,
     wal: &Path,
 ) -> Result<(Channels<Ctx>, EngineHandle), StartError> {
-    let network = shared
-        .network
-        .spawn()
-        .await
-        .map_err(|error| StartError::Engine {
-            reason: error.to_string(),
-        })?;
+    let failed = |reason: String| StartError::Engine { reason };
+    let network = shared.network.spawn().await;
+    let network = network.map_err(|error| failed(error.to_string()))?;
+    let wal = match Wal::spawn(wal.to_owned()).await {
+        Ok(wal) => wal,
+        Err(error) => {
+            network.kill();
+            return Err(failed(format!("its write-ahead log did not open: {error}")));
+        }
+    };
     // The driver sends parts by itself; the engine's own way to the network stays unused.
     let (to_network, _) = mpsc::channel(1);
     let signer = Signer {
@@ -335,7 +355,7 @@ async fn build_engine(
     };
     let verifier = Verifier::new(config.network);
     let built = EngineBuilder::new(super::context::GuardianContext, EngineConfig::new(config))
-        .with_default_wal(WalContext::new(wal.to_owned(), EngineCodec))
+        .with_custom_wal(wal.clone())
         .with_custom_network(network.clone(), to_network)
         .with_default_sync(SyncContext::new(EngineCodec))
         .with_default_consensus(ConsensusContext::new_validator(
@@ -348,9 +368,8 @@ async fn build_engine(
         .await;
     built.map_err(|error| {
         network.kill();
-        StartError::Engine {
-            reason: format!("{error:#}"),
-        }
+        wal.kill();
+        failed(format!("{error:#}"))
     })
 }
 
@@ -468,12 +487,14 @@ async fn wait_for_lock(path: &Path) -> Result<(), StartError> {
             return Ok(());
         }
         if tokio::time::Instant::now() >= deadline {
-            let reason = format!(
-                "{} is in use; is another node running on this data directory?",
-                path.display()
-            );
-            return Err(StartError::Engine { reason });
+            return Err(in_use(path));
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        tokio::time::sleep(LOCK_POLL).await;
+    }
+}
+
+fn in_use(path: &Path) -> StartError {
+    StartError::InUse {
+        path: path.to_owned(),
     }
 }

@@ -64,6 +64,8 @@ pub(crate) struct Tip {
 /// Why a store did not open.
 #[derive(Debug)]
 pub(crate) enum OpenError {
+    /// Somebody else has it open.
+    InUse,
     OtherNetwork([u8; 32]),
     Fault(LogError),
 }
@@ -244,7 +246,7 @@ fn create(
     path: &Path,
     network: [u8; 32],
     genesis_time_ms: u64,
-) -> Result<(), LogError> {
+) -> Result<(), OpenError> {
     fs::create_dir_all(directory).map_err(fault)?;
     let draft = directory.join("blocks.new");
     if draft.exists() {
@@ -275,14 +277,17 @@ fn create(
     Ok(())
 }
 
-fn open_database(path: &Path) -> Result<(Database, Keyspace), LogError> {
+fn open_database(path: &Path) -> Result<(Database, Keyspace), OpenError> {
     let database = Database::builder(path)
         .cache_size(CACHE_BYTES)
         .max_cached_files(Some(OPEN_FILES))
         .max_journaling_size(JOURNAL_BYTES)
         .worker_threads(1)
         .open()
-        .map_err(fault)?;
+        .map_err(|error| match error {
+            fjall::Error::Locked => OpenError::InUse,
+            error => fault(error).into(),
+        })?;
     let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
     let rows = database.keyspace(KEYSPACE, options).map_err(fault)?;
     Ok((database, rows))
