@@ -26,6 +26,9 @@ pub struct ScriptError {
     /// True if something broke on this node only (the host reported a fault): the node must stop, and no result, not
     /// even a failed one, may be made of the run.
     pub is_fault: bool,
+    /// The operations that the run had used, nested runs included; a host that goes on after the failure of a nested
+    /// run reports them in [`Host::operations_used`](super::Host::operations_used).
+    pub operations: u64,
 }
 
 impl fmt::Display for ScriptError {
@@ -98,6 +101,7 @@ impl Raised {
             line,
             column,
             is_fault,
+            operations: 0,
         }
     }
 }
@@ -164,15 +168,17 @@ pub(crate) fn explain(error: EvalAltResult) -> (Raised, Option<Place>) {
         ),
         // Names and numbers of arguments are checked at compilation, so what is left is a wrong type.
         E::ErrorFunctionNotFound(signature, _) => {
-            Raised::type_error(format!("no operation fits: {signature}"))
+            Raised::type_error(format!("no operation fits: {}", plain(&signature)))
         }
-        E::ErrorDotExpr(text, _) => Raised::new("unknown_field", text, ""),
+        E::ErrorDotExpr(text, _) => Raised::new("unknown_field", plain(&text), ""),
         E::ErrorMismatchDataType(wanted, given, _)
-        | E::ErrorMismatchOutputType(wanted, given, _) => {
-            Raised::type_error(format!("{wanted} is wanted, {given} is given"))
-        }
+        | E::ErrorMismatchOutputType(wanted, given, _) => Raised::type_error(format!(
+            "{} is wanted, {} is given",
+            plain(&wanted),
+            plain(&given)
+        )),
         E::ErrorIndexingType(text, _) => {
-            Raised::type_error(format!("this cannot be indexed: {text}"))
+            Raised::type_error(format!("this cannot be indexed: {}", plain(&text)))
         }
         E::ErrorFor(_) => {
             Raised::type_error("this cannot be iterated over; use a list, a range or rows()")
@@ -202,6 +208,21 @@ pub(crate) fn explain(error: EvalAltResult) -> (Raised, Option<Place>) {
         other => Raised::new("engine", other.to_string(), ""),
     };
     (raised, place)
+}
+
+/// The interpreter's names of types as ours.
+fn plain(text: &str) -> String {
+    const NAMES: [(&str, &str); 6] = [
+        ("core::ops::range::RangeInclusive<i64>", "range"),
+        ("core::ops::range::Range<i64>", "range"),
+        ("i64", "int"),
+        ("array", "list"),
+        ("string", "text"),
+        ("()", "nothing"),
+    ];
+    NAMES.iter().fold(text.to_owned(), |text, (theirs, ours)| {
+        text.replace(theirs, ours)
+    })
 }
 
 pub(crate) fn place_of(position: Position) -> Option<Place> {

@@ -8,11 +8,15 @@ mod tables;
 mod texts;
 
 use super::error::Raised;
+use super::meter::copy_cost;
 use super::operators;
 use super::run::Run;
-use super::values::{View, kind, view};
+use super::values::{ModuleHandle, Record, View, kind, read_map, to_value, view, write_map};
+use crate::policy::declaration::TableDecl;
+use crate::policy::diagnostic::suggest;
 use rhai::{Array, Dynamic, FuncRegistration, ImmutableString, Module, RhaiFunc, Shared};
 use std::any::TypeId;
+use std::collections::BTreeSet;
 
 /// What a native works with: the run, and its arguments. The first argument of a method is the value itself.
 pub(crate) type Body = fn(&Run, &mut [&mut Dynamic]) -> Result<Dynamic, Raised>;
@@ -85,13 +89,26 @@ pub(crate) fn module() -> Module {
             false => FuncRegistration::new(native.name),
         };
         let body = native.body;
-        register(
-            &mut module,
-            registration,
-            native.arity,
-            !native.changes,
-            body,
-        );
+        match native.property {
+            false => register(
+                &mut module,
+                registration,
+                native.arity,
+                !native.changes,
+                body,
+            ),
+            // A record may have an entry of that name.
+            true => register(
+                &mut module,
+                registration,
+                1,
+                true,
+                move |run, args| match args[0].is::<Record>() {
+                    true => entry(args[0], native.name),
+                    false => body(run, args),
+                },
+            ),
+        }
     }
     for operator in OPERATORS {
         let apply = move |run: &Run, args: &mut [&mut Dynamic]| {
@@ -117,6 +134,7 @@ pub(crate) fn module() -> Module {
         let apply = move |_: &Run, args: &mut [&mut Dynamic]| operators::unary(operator, args[0]);
         register(&mut module, FuncRegistration::new(operator), 1, true, apply);
     }
+    records(&mut module);
     module.set_iter(TypeId::of::<Array>(), |list| {
         Box::new(list.cast::<Array>().into_iter())
     });
@@ -125,10 +143,22 @@ pub(crate) fn module() -> Module {
     module
 }
 
-/// The module with the functions of the catalog: methods of the module handles.
-pub(crate) fn catalog_module(catalog: &super::Catalog) -> Module {
+/// The module of one policy: the functions of the catalog are methods of the module handles.
+pub(crate) fn policy_module(catalog: &super::Catalog, tables: &[TableDecl]) -> Module {
     let mut module = Module::new();
-    let mut done = std::collections::BTreeSet::new();
+    // Columns are properties of rows.
+    let columns = tables.iter().flat_map(|table| &table.columns);
+    for name in columns.map(|column| &column.name).collect::<BTreeSet<_>>() {
+        let column = name.clone();
+        let get = move |_: &Run, args: &mut [&mut Dynamic]| entry(args[0], &column);
+        let types = [TypeId::of::<Record>()];
+        FuncRegistration::new_getter(name).set_into_module_raw(
+            &mut module,
+            types,
+            method(true, get),
+        );
+    }
+    let mut done = BTreeSet::new();
     for native in catalog.modules().flat_map(|(_, functions)| functions) {
         if !done.insert((native.name.clone(), native.params.len())) {
             continue;
@@ -136,14 +166,14 @@ pub(crate) fn catalog_module(catalog: &super::Catalog) -> Module {
         let name = native.name.clone();
         let call = move |run: &Run, args: &mut [&mut Dynamic]| {
             let handle = args[0]
-                .read_lock::<super::values::ModuleHandle>()
+                .read_lock::<ModuleHandle>()
                 .map(|handle| handle.0.clone());
             let handle = handle.ok_or_else(|| Raised::type_error("this is no module"))?;
-            let values = args[1..].iter().map(|arg| super::values::to_value(arg));
+            let values = args[1..].iter().map(|arg| to_value(arg));
             run.call(&handle, &name, values.collect::<Result<_, _>>()?)
         };
         let mut types = vec![TypeId::of::<Dynamic>(); native.params.len() + 1];
-        types[0] = TypeId::of::<super::values::ModuleHandle>();
+        types[0] = TypeId::of::<ModuleHandle>();
         FuncRegistration::new(native.name.as_str()).set_into_module_raw(
             &mut module,
             types,
@@ -151,6 +181,47 @@ pub(crate) fn catalog_module(catalog: &super::Catalog) -> Module {
         );
     }
     module
+}
+
+/// Entries of records: `row.name`, `row["name"]`, and the same to the left of an assignment.
+fn records(module: &mut Module) {
+    let (record, name) = (TypeId::of::<Record>(), TypeId::of::<ImmutableString>());
+    let get = |_: &Run, args: &mut [&mut Dynamic]| entry(args[0], &text(args[1], "a name")?);
+    FuncRegistration::new_index_getter().set_into_module_raw(
+        module,
+        [record, name],
+        method(true, get),
+    );
+    let set = |run: &Run, args: &mut [&mut Dynamic]| {
+        let (name, value) = (text(args[1], "a name")?, args[2].take());
+        let length = read_map(args[0], |map| map.len()).unwrap_or(0);
+        if length >= run.limits.map_entries as usize {
+            return Err(Raised::new(
+                "limit.size",
+                "a map has grown too large",
+                "keep it in a table",
+            ));
+        }
+        run.meter.allocate(64 * (length as u64 + 1))?;
+        run.meter.charge(copy_cost(&value))?;
+        write_map(args[0], |map| map.insert(name.into(), value));
+        Ok(Dynamic::UNIT)
+    };
+    let types = [record, name, TypeId::of::<Dynamic>()];
+    FuncRegistration::new_index_setter().set_into_module_raw(module, types, method(false, set));
+}
+
+fn entry(record: &Dynamic, name: &str) -> Result<Dynamic, Raised> {
+    read_map(record, |map| map.get(name).cloned())
+        .flatten()
+        .ok_or_else(|| {
+            let mend = read_map(record, |map| suggest(name, map.keys().map(AsRef::as_ref)));
+            Raised::new(
+                "unknown_field",
+                format!("there is no entry `{name}`"),
+                mend.unwrap_or_default(),
+            )
+        })
 }
 
 fn register<F>(
@@ -175,7 +246,10 @@ where
             let context =
                 context.ok_or_else(|| Raised::fault("a native was called without context"))?;
             let run = Run::of(&context)?;
-            Ok(body(&run, args)?)
+            let result = body(&run, args)?;
+            // What a native gives may be kept, or a text in it be walked through, without another charge.
+            run.meter.charge(copy_cost(&result))?;
+            Ok(result)
         }),
         has_context: true,
         is_pure: pure,

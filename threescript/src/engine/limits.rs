@@ -40,7 +40,7 @@ impl Default for Limits {
     /// The standard limits. With them a hostile policy stays below two seconds and 256 MiB.
     fn default() -> Self {
         Self {
-            operations: 2_000_000,
+            operations: 5_000_000,
             call_depth: 24,
             expression_depth: 48,
             variables: 128,

@@ -1,6 +1,6 @@
 //! What a run has used so far.
 //!
-//! The interpreter counts its steps through [`Meter::step`]; whatever costs more than a step (host calls, queries,
+//! The interpreter charges one operation for each of its steps; whatever costs more than a step (host calls, queries,
 //! copies of lists and texts) is charged to the same account. All counts depend on the script and its inputs alone.
 
 use super::error::Raised;
@@ -58,11 +58,6 @@ impl Meter {
         self.memory_bytes.load(Relaxed)
     }
 
-    /// One step of the interpreter. False if it was one too many.
-    pub fn step(&self) -> bool {
-        self.charge(1).is_ok()
-    }
-
     /// Charges operations.
     pub fn charge(&self, operations: u64) -> Result<(), Raised> {
         let used = self.operations.load(Relaxed).saturating_add(operations);
@@ -108,6 +103,17 @@ impl Meter {
         self.allocate(bytes as u64)
     }
 
+    /// Charges another item of a list that has so many, before it is added.
+    pub fn grow(&self, items: usize) -> Result<(), Raised> {
+        if items >= self.max_list_items {
+            return Err(too_large(
+                format!("a list of {} items", items + 1),
+                self.max_list_items,
+            ));
+        }
+        self.allocate(16)
+    }
+
     /// Charges a new list, before it is built.
     pub fn list(&self, items: usize) -> Result<(), Raised> {
         if items > self.max_list_items {
@@ -128,31 +134,48 @@ fn too_large(what: String, limit: usize) -> Raised {
     )
 }
 
-/// What it costs to read a variable: the interpreter may copy it as a whole. In operations.
+/// What it costs to copy a value, in operations: enough that the operations of a run bound the memory that copies hold.
+/// Records, texts and bytes are shared and not copied.
 pub(crate) fn copy_cost(value: &Dynamic) -> u64 {
     if let Some(list) = value.read_lock::<Array>() {
-        return list_cost(&list);
+        return 2 + list.len() as u64 + list.iter().map(nested(copy_cost)).sum::<u64>();
     }
     if let Some(map) = value.read_lock::<Map>() {
-        return map_cost(&map);
+        return 16 + 2 * map.len() as u64 + map.values().map(nested(copy_cost)).sum::<u64>();
     }
-    match value.read_lock::<ImmutableString>() {
-        Some(text) => text.len() as u64 / 512,
-        None => 0,
+    text_cost(value)
+}
+
+/// What it costs to look at a value, or to copy it for a moment: the time that it takes.
+pub(crate) fn look_cost(value: &Dynamic) -> u64 {
+    if let Some(list) = value.read_lock::<Array>() {
+        return list.len() as u64 / 16 + list.iter().map(nested(moment_cost)).sum::<u64>();
     }
+    if let Some(map) = value.read_lock::<Map>() {
+        return map.len() as u64 / 16 + map.values().map(nested(moment_cost)).sum::<u64>();
+    }
+    text_cost(value)
 }
 
-fn list_cost(list: &Array) -> u64 {
-    2 + list.len() as u64 / 4 + list.iter().map(inner_cost).sum::<u64>()
+/// What it costs to copy a part of a list or map for a moment.
+fn moment_cost(value: &Dynamic) -> u64 {
+    if let Some(map) = value.read_lock::<Map>() {
+        return 1 + map.len() as u64 / 4 + map.values().map(nested(moment_cost)).sum::<u64>();
+    }
+    look_cost(value)
 }
 
-fn map_cost(map: &Map) -> u64 {
-    8 + 2 * map.len() as u64 + map.values().map(inner_cost).sum::<u64>()
+/// Indexing a text walks through it.
+fn text_cost(value: &Dynamic) -> u64 {
+    value
+        .read_lock::<ImmutableString>()
+        .map_or(0, |text| text.len() as u64 / 64)
 }
 
-fn inner_cost(value: &Dynamic) -> u64 {
-    match value.is_array() || value.is_map() || value.is_string() {
-        true => copy_cost(value),
-        false => u64::from(value.is_variant()),
+/// Only lists, maps and texts in a list or map have a cost of their own.
+fn nested(cost: fn(&Dynamic) -> u64) -> impl Fn(&Dynamic) -> u64 {
+    move |value| match value.is_array() || value.is_map() || value.is_string() {
+        true => cost(value),
+        false => 0,
     }
 }

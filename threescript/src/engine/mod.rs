@@ -19,6 +19,7 @@ pub use error::ScriptError;
 pub use host::{BlockInfo, Caller, Host, HostError, Rows};
 pub use limits::Limits;
 pub use meter::Usage;
+pub use profile::PROFILE;
 pub use run::{Effect, Event};
 
 pub(crate) use error::{Raised, explain, place_of};

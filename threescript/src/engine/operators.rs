@@ -2,7 +2,7 @@
 
 use super::error::Raised;
 use super::meter::Meter;
-use super::values::{Special, View, kind, render, view};
+use super::values::{Special, View, kind, read_map, render, view};
 use crate::value::{Assets, Decimal, ValueError};
 use rhai::{Array, Dynamic, Map};
 use std::cmp::Ordering;
@@ -223,20 +223,25 @@ pub(crate) fn equal(a: &Dynamic, b: &Dynamic, meter: &Meter) -> Result<bool, Rai
             }
             _ => Ok(false),
         },
-        (View::Map, View::Map) => match (a.read_lock::<Map>(), b.read_lock::<Map>()) {
-            (Some(a), Some(b)) if a.len() == b.len() => {
-                meter.charge(a.len() as u64)?;
-                for ((name, a), (other, b)) in a.iter().zip(b.iter()) {
-                    if name != other || !equal(a, b, meter)? {
-                        return Ok(false);
-                    }
-                }
-                Ok(true)
-            }
-            _ => Ok(false),
-        },
+        (View::Map, View::Map) => {
+            let equal = read_map(a, |a| read_map(b, |b| equal_maps(a, b, meter)));
+            equal.flatten().unwrap_or(Ok(false))
+        }
         _ => compare(a, b).map(Ordering::is_eq),
     }
+}
+
+fn equal_maps(a: &Map, b: &Map, meter: &Meter) -> Result<bool, Raised> {
+    if a.len() != b.len() {
+        return Ok(false);
+    }
+    meter.charge(a.len() as u64)?;
+    for ((name, a), (other, b)) in a.iter().zip(b.iter()) {
+        if name != other || !equal(a, b, meter)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The order of two values of kinds that have one.

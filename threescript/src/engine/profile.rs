@@ -3,13 +3,19 @@
 //! Version and features of the crate, the settings below and the [`Limits`] together decide what a script means and how
 //! many operations it takes; a change of any of them is a change of the protocol.
 
+use super::error::Raised;
 use super::library;
 use super::limits::Limits;
-use super::meter::{Meter, copy_cost};
+use super::meter::{Meter, copy_cost, look_cost};
 use super::run::{Run, RunHandle};
 use rhai::{Dynamic, Engine, Module, OptimizationLevel, Scope};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
+
+/// The interpreter by its parts. Nodes whose profiles differ may count operations differently, so a circle keeps it among
+/// its parameters.
+pub const PROFILE: &str = "rhai 1.27.0; internals no_closure no_float no_module no_time only_i64 std sync; \
+     optimisation none; library 1";
 
 /// Rhai hashes names of functions. With a fixed seed every node does it alike.
 const HASHING_SEED: [u64; 4] = [
@@ -94,73 +100,87 @@ pub(crate) fn engine(limits: &Limits) -> Engine {
     engine.set_max_string_size(limits.text_bytes as usize);
     engine.set_max_array_size(limits.list_items as usize);
     engine.set_max_map_size(limits.map_entries as usize);
+    engine.register_type_with_name::<super::values::Special>("value");
+    engine.register_type_with_name::<super::values::Record>("map");
+    engine.register_type_with_name::<super::values::TableHandle>("table");
+    engine.register_type_with_name::<super::values::ModuleHandle>("module");
+    engine.register_type_with_name::<super::query::Query>("query");
+    engine.register_type_with_name::<super::values::BlockHandle>("block");
+    engine.register_type_with_name::<super::values::CallerHandle>("caller");
     // Operations are counted by our own meter, which host calls are charged to as well.
     engine.set_max_operations(0);
     engine
 }
 
-/// The names that every body of a policy sees: tables, constants, modules, `block` and `caller`, with what reading each
-/// of them costs.
-pub(crate) struct Globals(BTreeMap<String, (Dynamic, u64)>);
+/// The names that every body of a policy sees: tables, constants, modules, `block` and `caller`.
+pub(crate) struct Globals {
+    values: BTreeMap<String, Dynamic>,
+    /// Names of local variables that some body copies; the others are only looked at.
+    copied: BTreeSet<String>,
+}
 
 impl Globals {
     pub fn new(values: impl IntoIterator<Item = (String, Dynamic)>) -> Self {
-        let with_cost = |(name, value): (String, Dynamic)| {
-            let cost = copy_cost(&value);
-            (name, (value, cost))
-        };
-        Self(values.into_iter().map(with_cost).collect())
+        Self {
+            values: values.into_iter().collect(),
+            copied: BTreeSet::new(),
+        }
     }
 
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.values.keys().map(String::as_str)
+    }
+
+    /// Says which local names are copied somewhere.
+    pub fn set_copied(&mut self, copied: BTreeSet<String>) {
+        self.copied = copied;
+    }
+
+    /// Charges the reading of a variable and finds globals.
+    ///
+    /// The interpreter does not say whether it is about to copy the value or only to look at a part of it, so that is
+    /// known by the name: the checker has found the names that are copied anywhere in the policy.
+    fn resolve(
+        &self,
+        name: &str,
+        index: usize,
+        scope: &Scope,
+        meter: &Meter,
+    ) -> Result<Option<Dynamic>, Raised> {
+        let local = match index {
+            0 => scope.get(name),
+            // The parser knows how far from the end of the scope the variable stands.
+            _ => scope.iter_raw().nth(index - 1).map(|(_, _, value)| value),
+        };
+        if let Some(value) = local {
+            let cost = if self.copied.contains(name) {
+                copy_cost(value)
+            } else {
+                look_cost(value)
+            };
+            meter.charge(cost)?;
+            return Ok(None);
+        }
+        let global = self.values.get(name).cloned();
+        meter.charge(global.as_ref().map_or(0, copy_cost))?;
+        Ok(global)
     }
 }
 
 /// An interpreter for one run.
-pub(crate) fn engine_for(run: Arc<Run>, globals: Arc<Globals>, catalog: Arc<Module>) -> Engine {
+pub(crate) fn engine_for(run: Arc<Run>, globals: Arc<Globals>, policy: Arc<Module>) -> Engine {
     let mut engine = engine(&run.limits);
-    engine.register_global_module(catalog);
+    engine.register_global_module(policy);
     let meter = run.meter.clone();
-    engine.on_progress(move |_| match meter.step() {
-        true => None,
-        false => Some(Dynamic::UNIT),
-    });
+    engine.on_progress(move |_| meter.charge(1).err().map(Dynamic::from));
     let meter = run.meter.clone();
     #[allow(
         deprecated,
         reason = "marked so only because it may change; the version is pinned"
     )]
     engine.on_var(move |name, index, context| {
-        let global = resolve(name, index, context.scope(), &globals, &meter)?;
-        Ok(global)
+        Ok(globals.resolve(name, index, context.scope(), &meter)?)
     });
     engine.set_default_tag(Dynamic::from(RunHandle(run)));
     engine
-}
-
-/// Charges the reading of a variable, because the interpreter may copy it, and finds globals.
-fn resolve(
-    name: &str,
-    index: usize,
-    scope: &Scope,
-    globals: &Globals,
-    meter: &Meter,
-) -> Result<Option<Dynamic>, super::error::Raised> {
-    let local = match index {
-        0 => scope.get(name),
-        // The parser knows how far from the end of the scope the variable stands.
-        _ => scope.iter_raw().nth(index - 1).map(|(_, _, value)| value),
-    };
-    if let Some(value) = local {
-        meter.charge(copy_cost(value))?;
-        return Ok(None);
-    }
-    match globals.0.get(name) {
-        Some((value, cost)) => {
-            meter.charge(*cost)?;
-            Ok(Some(value.clone()))
-        }
-        None => Ok(None),
-    }
 }

@@ -5,7 +5,7 @@ use super::rows::{
     after, column, decode_row, fit_column, index_prefix, push_sortable, row_key, row_key_of_entry,
 };
 use super::tables::{ROW_COST, Table};
-use crate::policy::header::TableDecl;
+use crate::policy::declaration::TableDecl;
 use crate::value::{Decimal, Value};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;

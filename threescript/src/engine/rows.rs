@@ -9,7 +9,7 @@
 //! Names contain no 0x00, so no table's keys run into another's.
 
 use super::error::Raised;
-use crate::policy::header::TableDecl;
+use crate::policy::declaration::TableDecl;
 use crate::policy::types::{fit, type_name};
 use crate::value::Value;
 use borsh::BorshDeserialize;

@@ -7,7 +7,9 @@ use super::limits::Limits;
 use super::meter::Meter;
 use super::tables::Table;
 use super::values::from_value;
-use crate::policy::header::TableDecl;
+use crate::action::Type;
+use crate::policy::declaration::TableDecl;
+use crate::policy::types::fit;
 use crate::value::Value;
 use rhai::{Dynamic, NativeCallContext};
 use std::any::Any;
@@ -244,7 +246,7 @@ impl Run {
         let mut typed = Vec::with_capacity(args.len());
         for ((name, ty), value) in native.params.iter().zip(args) {
             self.charge_value(&value)?;
-            let value = crate::policy::types::fit(ty, value);
+            let value = fit(ty, value);
             typed.push(value.map_err(|reason| {
                 Raised::type_error(format!("`{name}` of {module}.{function}: {reason}"))
             })?);
@@ -259,6 +261,12 @@ impl Run {
             self.meter.charge(used)?;
             result?
         };
+        if !matches!(native.returns, Type::Any) && fit(&native.returns, result.clone()).is_err() {
+            return Err(Raised::fault(format!(
+                "{module}.{function} returned a value of kind {}",
+                result.kind()
+            )));
+        }
         self.give(result)
     }
 

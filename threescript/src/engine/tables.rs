@@ -7,7 +7,7 @@ use super::rows::{
     TableMeta, check_complete, decode_row, encode_row, fill_row, fit_column, index_key, meta_key,
     row_key,
 };
-use crate::policy::header::TableDecl;
+use crate::policy::declaration::TableDecl;
 use crate::value::Value;
 use borsh::BorshDeserialize;
 use std::collections::BTreeMap;

@@ -42,6 +42,29 @@ impl From<Special> for Dynamic {
     }
 }
 
+/// A map that came from outside the script: a row, or a result of a native. Copying one costs nothing; changing one
+/// copies it if it is shared.
+#[derive(Clone, Debug)]
+pub(crate) struct Record(pub Arc<Map>);
+
+/// Reads a map of either form.
+pub(crate) fn read_map<T>(value: &Dynamic, work: impl FnOnce(&Map) -> T) -> Option<T> {
+    match value.read_lock::<Record>() {
+        Some(record) => Some(work(&record.0)),
+        None => value.read_lock::<Map>().map(|map| work(&map)),
+    }
+}
+
+/// Changes a map of either form.
+pub(crate) fn write_map<T>(value: &mut Dynamic, work: impl FnOnce(&mut Map) -> T) -> Option<T> {
+    if value.is::<Record>() {
+        return value
+            .write_lock::<Record>()
+            .map(|mut record| work(Arc::make_mut(&mut record.0)));
+    }
+    value.write_lock::<Map>().map(|mut map| work(&mut map))
+}
+
 /// A handle of a declared table, by its number.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TableHandle(pub usize);
@@ -87,7 +110,7 @@ pub(crate) fn view(value: &Dynamic) -> View {
         View::Text(character.to_string().into())
     } else if value.is_array() {
         View::List
-    } else if value.is_map() {
+    } else if value.is_map() || value.is::<Record>() {
         View::Map
     } else {
         View::Other
@@ -141,22 +164,24 @@ fn to_value_at(value: &Dynamic, depth: usize) -> Result<Value, Raised> {
                 value
             }
         },
-        View::List | View::Map => match (value.read_lock::<Array>(), value.read_lock::<Map>()) {
-            (Some(items), _) => {
-                let items = items.iter().map(|item| to_value_at(item, depth + 1));
-                Value::List(items.collect::<Result<_, _>>()?)
-            }
-            (_, Some(entries)) => {
-                let entry = |(name, value): (&_, &_)| {
-                    Ok((
-                        String::from(<_ as AsRef<str>>::as_ref(name)),
-                        to_value_at(value, depth + 1)?,
-                    ))
-                };
-                Value::Map(entries.iter().map(entry).collect::<Result<_, Raised>>()?)
-            }
-            _ => Value::Unit,
-        },
+        View::List => {
+            let list = value.read_lock::<Array>();
+            let items = list.iter().flat_map(|list| list.iter());
+            Value::List(
+                items
+                    .map(|item| to_value_at(item, depth + 1))
+                    .collect::<Result<_, _>>()?,
+            )
+        }
+        View::Map => {
+            let entries = read_map(value, |map| {
+                let entries = map.iter();
+                let entries = entries
+                    .map(|(name, value)| Ok((name.to_string(), to_value_at(value, depth + 1)?)));
+                entries.collect::<Result<_, Raised>>()
+            });
+            Value::Map(entries.transpose()?.unwrap_or_default())
+        }
         View::Other => {
             let mend = "use rows(), first(), sum() or a field of it";
             return Err(Raised::new(
@@ -214,7 +239,7 @@ pub(crate) fn from_value(value: Value) -> (Dynamic, u64) {
                 size += 64 + name.len() as u64 + bytes;
                 map.insert(name.into(), value);
             }
-            (map.into(), size)
+            (Dynamic::from(Record(Arc::new(map))), size)
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What can be known about a body before it runs: tables, columns, calls and numbers of arguments.
 
+use super::declaration::{Header, TableDecl};
 use super::diagnostic::{Fault, Place, suggest};
-use super::header::{Header, TableDecl};
 use crate::engine::{Catalog, library, place_of};
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
 use std::collections::BTreeSet;
@@ -59,6 +59,68 @@ pub(crate) fn body(ast: &AST, context: &Context, faults: &mut Vec<Fault>) {
     });
 }
 
+/// The names of variables that a body declares.
+pub(crate) fn local_names(ast: &AST) -> Vec<String> {
+    let mut names = Vec::new();
+    ast.walk(&mut |path| {
+        match path.last() {
+            Some(ASTNode::Stmt(Stmt::Var(definition, _, _))) => {
+                names.push(definition.0.as_str().to_owned())
+            }
+            Some(ASTNode::Stmt(Stmt::For(parts, _))) => names.push(parts.0.as_str().to_owned()),
+            _ => {}
+        }
+        true
+    });
+    names
+}
+
+/// Adds the names of variables whose values may be copied to where they stay: into another variable, a list, a call.
+///
+/// A look at a part of a value, the list of a `for`, an assignment to it and what a function returns are no such copies.
+pub(crate) fn find_copied(ast: &AST, header: &Header, copied: &mut BTreeSet<String>) {
+    let is_own = |call: &FnCallExpr| {
+        header
+            .functions
+            .iter()
+            .any(|function| function.name == call.name.as_str())
+    };
+    ast.walk(&mut |path| {
+        let Some((node, above)) = path.split_last() else {
+            return true;
+        };
+        let ASTNode::Expr(Expr::Variable(variable, _, _)) = node else {
+            return true;
+        };
+        // What is put into a list or map is copied where that one goes.
+        let is_literal =
+            |node: &&ASTNode| matches!(node, ASTNode::Expr(Expr::Array(..) | Expr::Map(..)));
+        let literals = above.iter().rev().take_while(is_literal).count();
+        let parent = above.iter().rev().nth(literals);
+        let is_node = |expression: &Expr| *node == ASTNode::Expr(expression);
+        let is_look = match parent {
+            Some(ASTNode::Expr(Expr::Dot(parts, ..) | Expr::Index(parts, ..))) => {
+                is_node(&parts.lhs)
+            }
+            // Natives keep nothing of their arguments that they are not charged for.
+            Some(ASTNode::Expr(Expr::MethodCall(..))) => true,
+            Some(ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _))) => {
+                !is_own(call)
+            }
+            Some(ASTNode::Stmt(Stmt::For(parts, _))) => is_node(&parts.2.expr),
+            Some(ASTNode::Stmt(Stmt::Assignment(parts))) => is_node(&parts.1.lhs),
+            Some(ASTNode::Stmt(Stmt::Return(..))) => literals == 0,
+            // A statement of its own at the end of a body is its result.
+            Some(ASTNode::Stmt(Stmt::Expr(_))) => path.len() == 2,
+            _ => false,
+        };
+        if !is_look {
+            copied.insert(variable.1.to_string());
+        }
+        true
+    });
+}
+
 struct Checker<'a, 'f> {
     context: &'a Context<'a>,
     faults: &'f mut Vec<Fault>,
@@ -106,7 +168,7 @@ impl<'a> Checker<'a, '_> {
         }
     }
 
-    fn function(&self, name: &str) -> Option<&'a super::header::FunctionDecl> {
+    fn function(&self, name: &str) -> Option<&'a super::declaration::FunctionDecl> {
         self.context
             .header
             .functions
@@ -127,7 +189,12 @@ impl<'a> Checker<'a, '_> {
                     mend,
                 );
             }
-            Expr::Dot(parts, _, _) => {
+            Expr::Dot(parts, _, position) => {
+                if self.is_uncharged(&parts.lhs) && has_index(&parts.rhs) {
+                    let mend = "put it into a variable first: let x = …; x.part[i]";
+                    let reason = "this value cannot be indexed where it is made";
+                    self.fault(*position, "index_value", reason.to_owned(), mend);
+                }
                 if let Expr::Variable(variable, _, _) = &parts.lhs {
                     self.chain(&variable.1, &parts.rhs);
                 }
@@ -413,12 +480,7 @@ impl<'a> Checker<'a, '_> {
         }
         // Walking through a text costs more than the steps that the interpreter counts for it, so what is indexed must
         // have been charged for: as a variable, or as what a native made.
-        let uncharged = match indexed {
-            Expr::StringConstant(..) | Expr::InterpolatedString(..) | Expr::Stmt(_) => true,
-            Expr::FnCall(call, _) => self.function(&call.name).is_some(),
-            _ => false,
-        };
-        if uncharged {
+        if self.is_uncharged(indexed) {
             let mend = "put it into a variable first: let x = …; x[i]";
             self.fault(
                 position,
@@ -427,6 +489,29 @@ impl<'a> Checker<'a, '_> {
                 mend,
             );
         }
+    }
+
+    fn is_uncharged(&self, root: &Expr) -> bool {
+        match root {
+            Expr::FnCall(call, _) => self.function(&call.name).is_some(),
+            Expr::Variable(..)
+            | Expr::MethodCall(..)
+            | Expr::Property(..)
+            | Expr::Dot(..)
+            | Expr::Index(..) => false,
+            // Bits of a number.
+            Expr::IntegerConstant(..) => false,
+            _ => true,
+        }
+    }
+}
+
+/// Whether a chain of points and brackets has a bracket.
+fn has_index(rest: &Expr) -> bool {
+    match rest {
+        Expr::Index(..) => true,
+        Expr::Dot(parts, ..) => has_index(&parts.rhs),
+        _ => false,
     }
 }
 

@@ -1,15 +1,18 @@
 //! From a policy file to a policy that can run.
 
 use super::check;
-use super::diagnostic::{Diagnostic, Fault, Place, suggest};
-use super::header::{self, ConstDecl, EntryDecl, EntryKind, Header, TableDecl};
+use super::declaration::{ConstDecl, EntryDecl, EntryKind, Header, TableDecl};
+use super::diagnostic::{Diagnostic, Fault, Place, is_hidden, suggest};
+use super::header;
 use super::lexer::keep_only;
 use crate::action::{Mark, Signature};
 use crate::engine::profile::{self, BANNED, BLOCK, CALLER, Globals};
 use crate::engine::values::{BlockHandle, CallerHandle, ModuleHandle, TableHandle, from_value};
-use crate::engine::{Catalog, Entry, Limits, library};
+use crate::engine::{Catalog, Entry, Limits, library, place_of};
 use rhai::{AST, Dynamic, Engine, LexError, Module, ParseErrorType, Scope};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A policy: checked, and ready to run. Cheap to clone and safe to share between threads.
@@ -27,7 +30,7 @@ pub(super) struct Inner {
     pub catalog: Arc<Catalog>,
     pub limits: Limits,
     pub globals: Arc<Globals>,
-    pub catalog_module: Arc<Module>,
+    pub module: Arc<Module>,
     /// The compiled bodies, in the order of the declared entries.
     pub bodies: Vec<AST>,
 }
@@ -158,6 +161,13 @@ pub fn compile(
 ) -> Result<Policy, Vec<Diagnostic>> {
     let report = |mut faults: Vec<Fault>| {
         faults.sort_by_key(|fault| fault.place);
+        // What the checker knows better than the parser is not said twice.
+        let places: BTreeSet<Place> = faults
+            .iter()
+            .filter(|fault| fault.code != "syntax")
+            .map(|fault| fault.place)
+            .collect();
+        faults.retain(|fault| fault.code != "syntax" || !places.contains(&fault.place));
         faults
             .into_iter()
             .map(|fault| fault.in_file(file, source))
@@ -168,9 +178,10 @@ pub fn compile(
     if header.name.is_empty() || header.version == 0 {
         return Err(report(faults));
     }
+    faults.extend(check_counts(&header, limits));
     let engine = profile::engine(limits);
     check_names(&header, catalog, &engine, &mut faults);
-    let globals = globals(&header, catalog);
+    let mut globals = globals(&header, catalog);
     let compiler = Compiler {
         source,
         header: &header,
@@ -178,12 +189,13 @@ pub fn compile(
         engine: &engine,
         globals: &globals,
     };
-    let bodies = compiler.bodies(&mut faults);
+    let (bodies, copied) = compiler.bodies(&mut faults);
     if !faults.is_empty() {
         return Err(report(faults));
     }
+    globals.set_copied(copied);
     let tables = header.tables.clone().into();
-    let catalog_module = Arc::new(library::catalog_module(catalog));
+    let module = Arc::new(library::policy_module(catalog, &header.tables));
     let inner = Inner {
         file: file.to_owned(),
         source: source.to_owned(),
@@ -192,7 +204,7 @@ pub fn compile(
         catalog: Arc::new(catalog.clone()),
         limits: limits.clone(),
         globals: Arc::new(globals),
-        catalog_module,
+        module,
         bodies,
         header,
     };
@@ -231,9 +243,7 @@ fn check_source(source: &str, limits: &Limits) -> Result<(), Fault> {
     }
     let mut place = Place::START;
     for character in source.chars() {
-        let hidden = (character.is_control() && !matches!(character, '\n' | '\t'))
-            || matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-        if hidden {
+        if is_hidden(character) {
             let reason = format!(
                 "the character {} cannot be seen",
                 character.escape_unicode()
@@ -256,6 +266,32 @@ fn check_source(source: &str, limits: &Limits) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+/// The most actions, questions and schedules, and the most tables of a policy.
+const MAX_ENTRIES: usize = 128;
+const MAX_TABLES: usize = 64;
+
+fn check_counts(header: &Header, limits: &Limits) -> Option<Fault> {
+    let functions = limits.functions as usize;
+    let too_many = |what: &str, limit: usize, place: Place| {
+        Some(Fault::new(
+            place,
+            "limit.declarations",
+            format!("there are more than {limit} {what}"),
+            "split the policy in two",
+        ))
+    };
+    if let Some(function) = header.functions.get(functions) {
+        return too_many("functions", functions, function.place);
+    }
+    if let Some(entry) = header.entries.get(MAX_ENTRIES) {
+        return too_many("actions, questions and schedules", MAX_ENTRIES, entry.place);
+    }
+    header
+        .tables
+        .get(MAX_TABLES)
+        .and_then(|table| too_many("tables", MAX_TABLES, table.place))
 }
 
 /// Declared names must not hide what bodies need, and must be words that Rhai takes for variables.
@@ -337,63 +373,104 @@ struct Compiler<'a> {
 impl Compiler<'_> {
     /// Compiles functions and bodies. Each is parsed out of the whole file with everything else blanked, so the places
     /// in errors are places in the file.
-    fn bodies(&self, faults: &mut Vec<Fault>) -> Vec<AST> {
+    ///
+    /// The second result is the names of local variables that some body copies.
+    fn bodies(&self, faults: &mut Vec<Fault>) -> (Vec<AST>, BTreeSet<String>) {
+        let mut copied = BTreeSet::new();
         let mut functions = AST::empty();
-        let mut sound = true;
         for function in &self.header.functions {
             let params = function.params.iter().map(String::as_str);
-            match self.parse(function.range.clone(), []) {
-                Ok(ast) => {
-                    self.check(&ast, false, faults);
-                    functions = functions.merge(&ast);
-                }
-                Err(fault) => {
-                    sound = false;
-                    faults.push(self.with_suggestion(fault, params));
-                }
+            if let Some(ast) = self.parse_all(function.range.clone(), [], params, faults) {
+                self.check(&ast, false, faults);
+                check::find_copied(&ast, self.header, &mut copied);
+                functions = functions.merge(&ast);
             }
         }
         let mut bodies = Vec::with_capacity(self.header.entries.len());
         for entry in &self.header.entries {
-            let params = || entry.params.iter().map(|param| param.name.as_str());
+            let params: Vec<&str> = entry
+                .params
+                .iter()
+                .map(|param| param.name.as_str())
+                .collect();
             // Without the braces: the body is what the interpreter runs at its top level.
-            match self.parse(entry.body.start + 1..entry.body.end - 1, params()) {
-                Ok(ast) => {
-                    if let Some(function) = ast.iter_fn_def().next() {
-                        let place = crate::engine::place_of(function.body.start_position())
-                            .unwrap_or(entry.place);
-                        let mend = "move it out of the body, to the top of the file";
-                        faults.push(Fault::new(
-                            place,
-                            "nested_function",
-                            format!("`{}` is declared inside a body", function.name),
-                            mend,
-                        ));
-                    }
-                    self.check(&ast, entry.kind == EntryKind::Ask, faults);
-                    if sound {
-                        bodies.push(ast.merge(&functions));
-                    }
-                }
-                Err(fault) => faults.push(self.with_suggestion(fault, params())),
+            let range = entry.body.start + 1..entry.body.end - 1;
+            let Some(ast) = self.parse_all(range, params, [], faults) else {
+                continue;
+            };
+            if let Some(function) = ast.iter_fn_def().next() {
+                let place = place_of(function.body.start_position()).unwrap_or(entry.place);
+                let reason = format!("`{}` is declared inside a body", function.name);
+                faults.push(Fault::new(
+                    place,
+                    "nested_function",
+                    reason,
+                    "move it out of the body, to the top of the file",
+                ));
             }
+            self.check(&ast, entry.kind == EntryKind::Ask, faults);
+            check::find_copied(&ast, self.header, &mut copied);
+            bodies.push(ast.merge(&functions));
         }
-        bodies
+        (bodies, copied)
     }
 
-    fn parse<'p>(
+    /// Parses a part of the file. Unknown variables are reported and then taken as known, so that one of them does not
+    /// hide the others. `visible` are the names that it sees besides the globals, `own` those that it declares itself.
+    fn parse_all<'p>(
         &'p self,
-        range: std::ops::Range<usize>,
-        params: impl IntoIterator<Item = &'p str>,
-    ) -> Result<AST, Fault> {
+        range: Range<usize>,
+        visible: impl IntoIterator<Item = &'p str>,
+        own: impl IntoIterator<Item = &'p str>,
+        faults: &mut Vec<Fault>,
+    ) -> Option<AST> {
+        const MOST_UNKNOWN: usize = 32;
         let text = keep_only(self.source, &[range]);
-        let mut scope = Scope::new();
-        for name in self.globals.names().chain(params) {
-            scope.push_dynamic(name, Dynamic::UNIT);
+        let mut names: Vec<String> = self
+            .globals
+            .names()
+            .chain(visible)
+            .map(str::to_owned)
+            .collect();
+        let mut unknown: Vec<(Place, String)> = Vec::new();
+        let parsed = loop {
+            let mut scope = Scope::new();
+            for name in &names {
+                scope.push_dynamic(name.as_str(), Dynamic::UNIT);
+            }
+            match self.engine.compile_with_scope(&scope, &text) {
+                Ok(ast) => break Some(ast),
+                Err(error) => match error.err_type() {
+                    ParseErrorType::VariableUndefined(name) if unknown.len() < MOST_UNKNOWN => {
+                        unknown.push((self.place_of(&error), name.clone()));
+                        names.push(name.clone());
+                    }
+                    _ => {
+                        faults.push(self.syntax_fault(&error));
+                        break None;
+                    }
+                },
+            }
+        };
+        let locals = parsed.as_ref().map(check::local_names).unwrap_or_default();
+        let own: Vec<&str> = own.into_iter().collect();
+        for (place, name) in &unknown {
+            let known = names
+                .iter()
+                .filter(|known| unknown.iter().all(|(_, unknown)| unknown != *known));
+            let known = known
+                .map(String::as_str)
+                .chain(own.iter().copied())
+                .chain(locals.iter().map(String::as_str));
+            let mend = suggest(name, known);
+            faults.push(Fault::new(
+                *place,
+                "unknown_variable",
+                format!("there is no variable `{name}`"),
+                mend,
+            ));
         }
-        self.engine
-            .compile_with_scope(&scope, text)
-            .map_err(|error| self.syntax_fault(&error))
+        parsed
     }
 
     fn check(&self, ast: &AST, read_only: bool, faults: &mut Vec<Fault>) {
@@ -407,35 +484,28 @@ impl Compiler<'_> {
         check::body(ast, &context, faults);
     }
 
-    fn with_suggestion<'p>(
-        &'p self,
-        mut fault: Fault,
-        params: impl Iterator<Item = &'p str>,
-    ) -> Fault {
-        if fault.code == "unknown_variable" {
-            let name = fault
-                .reason
-                .split('`')
-                .nth(1)
-                .unwrap_or_default()
-                .to_owned();
-            fault.mend = suggest(&name, self.globals.names().chain(params));
-        }
-        fault
+    fn place_of(&self, error: &rhai::ParseError) -> Place {
+        // The end of the input has no place of its own; the blanked text ends where the file does.
+        place_of(error.position()).unwrap_or_else(|| end_of(self.source))
+    }
+
+    /// The word of the file that begins at a place.
+    fn word_at(&self, place: Place) -> String {
+        let line = self
+            .source
+            .lines()
+            .nth(place.line as usize - 1)
+            .unwrap_or_default();
+        let rest = line.chars().skip(place.column as usize - 1);
+        rest.take_while(|character| character.is_ascii_alphanumeric() || *character == '_')
+            .collect()
     }
 
     fn syntax_fault(&self, error: &rhai::ParseError) -> Fault {
-        let place = crate::engine::place_of(error.position());
-        // The end of the input has no place of its own; the blanked text ends where the file does.
-        let place = place.unwrap_or_else(|| end_of(self.source));
+        let place = self.place_of(error);
         let fault =
             |code: &'static str, reason: String, mend: &str| Fault::new(place, code, reason, mend);
         match error.err_type() {
-            ParseErrorType::VariableUndefined(name) => fault(
-                "unknown_variable",
-                format!("there is no variable `{name}`"),
-                "",
-            ),
             ParseErrorType::ExprTooDeep => fault(
                 "limit.expression",
                 "this is nested too deep".into(),
@@ -446,6 +516,9 @@ impl Compiler<'_> {
                 "there are too many functions".into(),
                 "split the policy",
             ),
+            ParseErrorType::MismatchedType(wanted, given) => {
+                fault("type", format!("{wanted} is wanted, not {given}"), "")
+            }
             ParseErrorType::LiteralTooLarge(what, limit) => fault(
                 "limit.literal",
                 format!("{what} is larger than {limit}"),
@@ -456,17 +529,15 @@ impl Compiler<'_> {
                 format!("the text is longer than {limit} bytes"),
                 "make it shorter",
             ),
-            ParseErrorType::Reserved(word)
-            | ParseErrorType::BadInput(LexError::ImproperSymbol(word, _))
-                if BANNED.iter().any(|(banned, _)| banned == word) =>
-            {
-                let mend = BANNED
-                    .iter()
-                    .find(|(banned, _)| banned == word)
-                    .map_or("", |(_, mend)| mend);
-                fault("banned", format!("policies have no `{word}`"), mend)
-            }
             other => {
+                let word = match other {
+                    ParseErrorType::Reserved(word)
+                    | ParseErrorType::BadInput(LexError::ImproperSymbol(word, _)) => word.clone(),
+                    _ => self.word_at(place),
+                };
+                if let Some((word, mend)) = BANNED.iter().find(|(banned, _)| *banned == word) {
+                    return fault("banned", format!("policies have no `{word}`"), mend);
+                }
                 let (code, mend) = match self.is_decimal_literal(place) {
                     true => (
                         "decimal_literal",

@@ -49,19 +49,40 @@ impl fmt::Display for Diagnostic {
         } = self;
         let number = line.to_string();
         let margin = " ".repeat(number.len());
-        // Tabs are kept so that the caret stands under the same column in any terminal.
-        let indent = self.source_line.chars().take(*column as usize - 1);
-        let indent: String = indent
-            .map(|character| if character == '\t' { '\t' } else { ' ' })
-            .collect();
+        let (shown, indent) = self.excerpt();
         writeln!(formatter, "{file}:{line}:{column}: {reason} [{code}]")?;
         writeln!(formatter, "{margin} |")?;
-        writeln!(formatter, "{number} | {}", self.source_line)?;
+        writeln!(formatter, "{number} | {shown}")?;
         write!(formatter, "{margin} | {indent}^")?;
         if !self.mend.is_empty() {
             write!(formatter, "\n{margin} = {}", self.mend)?;
         }
         Ok(())
+    }
+}
+
+impl Diagnostic {
+    /// The source line, cut to what fits around the place if it is long, and what goes before the caret.
+    fn excerpt(&self) -> (String, String) {
+        const WIDTH: usize = 140;
+        let line: Vec<char> = self.source_line.chars().collect();
+        let caret = (self.column as usize - 1).min(line.len());
+        let from = if line.len() > WIDTH {
+            caret.saturating_sub(WIDTH / 2)
+        } else {
+            0
+        };
+        let cut = |cut: bool| if cut { "…" } else { "" };
+        let to = line.len().min(from + WIDTH);
+        let shown: String = line[from..to].iter().collect();
+        // Tabs are kept so that the caret stands under its column in any terminal.
+        let blank = |character: &char| if *character == '\t' { '\t' } else { ' ' };
+        let indent: String = line[from..caret].iter().map(blank).collect();
+        let shift = if from > 0 { " " } else { "" };
+        (
+            format!("{}{shown}{}", cut(from > 0), cut(to < line.len())),
+            format!("{shift}{indent}"),
+        )
     }
 }
 
@@ -100,10 +121,17 @@ impl Fault {
             mend,
         } = self;
         let source_line = source
-            .lines()
+            .split('\n')
             .nth(place.line as usize - 1)
-            .unwrap_or_default()
-            .to_owned();
+            .unwrap_or_default();
+        let visible = |character: char| {
+            if is_hidden(character) {
+                '\u{fffd}'
+            } else {
+                character
+            }
+        };
+        let source_line = source_line.chars().map(visible).collect();
         let Place { line, column } = place;
         Diagnostic {
             file: file.to_owned(),
@@ -115,6 +143,13 @@ impl Fault {
             source_line,
         }
     }
+}
+
+/// A character that cannot be seen or that reorders what can: control characters but for tab and line feed, marks of
+/// direction, and characters without width.
+pub(crate) fn is_hidden(character: char) -> bool {
+    (character.is_control() && !matches!(character, '\n' | '\t'))
+        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// "did you mean …" for a name that is close to one of those that exist, otherwise those that exist.

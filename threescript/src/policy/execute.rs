@@ -1,7 +1,7 @@
 //! Running a policy.
 
 use super::compile::{Inner, Policy};
-use super::header::{CallerRule, EntryDecl, EntryKind};
+use super::declaration::{CallerRule, EntryDecl, EntryKind};
 use super::types::fit;
 use crate::engine::meter::Meter;
 use crate::engine::values::{from_value, to_value};
@@ -77,6 +77,10 @@ impl Policy {
             Ok(host) => *host,
             Err(_) => unreachable!("the host that was put in is the host that is taken out"),
         };
+        let result = result.map_err(|error| ScriptError {
+            operations: usage.operations,
+            ..error
+        });
         let (events, effects) = (state.events, state.effects);
         (
             host,
@@ -147,11 +151,7 @@ impl Inner {
         args: Vec<Value>,
         run: &Arc<Run>,
     ) -> Result<Value, ScriptError> {
-        let engine = profile::engine_for(
-            run.clone(),
-            self.globals.clone(),
-            self.catalog_module.clone(),
-        );
+        let engine = profile::engine_for(run.clone(), self.globals.clone(), self.module.clone());
         let mut scope = Scope::new();
         for (param, value) in decl.params.iter().zip(args) {
             let (value, bytes) = from_value(value);

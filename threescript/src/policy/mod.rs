@@ -4,8 +4,9 @@
 //! [`Host`](crate::engine::Host). The language is described in `docs/policy-language.md`.
 
 pub(crate) mod check;
+pub(crate) mod declaration;
 pub(crate) mod diagnostic;
-pub(crate) mod header;
+mod header;
 mod lexer;
 pub(crate) mod types;
 
@@ -13,5 +14,5 @@ mod compile;
 mod execute;
 
 pub use compile::{Policy, compile};
+pub use declaration::{CallerRule, Column, ConstDecl, EntryDecl, EntryKind, TableDecl};
 pub use diagnostic::{Diagnostic, Place};
-pub use header::{CallerRule, Column, ConstDecl, EntryDecl, EntryKind, TableDecl};

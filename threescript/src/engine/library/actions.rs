@@ -6,7 +6,7 @@ use crate::engine::error::Raised;
 use crate::engine::run::Run;
 use crate::engine::values::{BlockHandle, CallerHandle, Special, View, kind, to_value, view};
 use crate::value::Value;
-use rhai::{Array, Dynamic};
+use rhai::Dynamic;
 
 pub(super) const NATIVES: &[Native] = &[
     function("require", 2, |_, args| require(args[0], "require", args[1])),
@@ -124,11 +124,11 @@ fn effect(run: &Run, args: &mut [&mut Dynamic]) -> Result<Dynamic, Raised> {
 }
 
 fn particulars(value: &Dynamic, of: &str) -> Result<Value, Raised> {
-    match value.read_lock::<Array>().is_some() || !value.is_map() {
-        true => Err(Raised::type_error(format!(
+    match view(value) {
+        View::Map => to_value(value),
+        _ => Err(Raised::type_error(format!(
             "the particulars of {of} are a map, {} is given",
             kind(value)
         ))),
-        false => to_value(value),
     }
 }

@@ -2,9 +2,10 @@
 
 use super::{Native, actions, change, function, int, text, wrong};
 use crate::engine::error::Raised;
+use crate::engine::meter::copy_cost;
 use crate::engine::operators;
 use crate::engine::run::Run;
-use crate::engine::values::{CallerHandle, Special, View, kind, view};
+use crate::engine::values::{CallerHandle, Special, View, kind, read_map, view, write_map};
 use rhai::{Array, Dynamic, Map};
 use std::cmp::Ordering;
 
@@ -28,7 +29,8 @@ pub(super) const NATIVES: &[Native] = &[
     change("push", 2, |run, args| {
         let item = args[1].take();
         let length = list(args[0], "push", |list| list.len())?;
-        run.meter.list(length + 1)?;
+        run.meter.grow(length)?;
+        run.meter.charge(copy_cost(&item))?;
         list_mut(args[0], "push", |list| list.push(item))?;
         Ok(Dynamic::UNIT)
     }),
@@ -39,7 +41,8 @@ pub(super) const NATIVES: &[Native] = &[
             .ok()
             .filter(|at| *at <= length)
             .ok_or_else(|| outside(at, length))?;
-        run.meter.list(length + 1)?;
+        run.meter.grow(length)?;
+        run.meter.charge(copy_cost(&item))?;
         list_mut(args[0], "insert", |list| list.insert(at, item))?;
         Ok(Dynamic::UNIT)
     }),
@@ -49,7 +52,7 @@ pub(super) const NATIVES: &[Native] = &[
     }),
     // A place of a list, or a name of a map.
     change("remove", 2, |run, args| {
-        if args[0].is_map() {
+        if matches!(view(args[0]), View::Map) {
             let name = text(args[1], "a name")?;
             let removed = map_mut(args[0], "remove", |map| map.remove(name.as_str()))?;
             return Ok(removed.unwrap_or(Dynamic::UNIT));
@@ -157,10 +160,7 @@ fn list_mut<T>(
 }
 
 fn map<T>(value: &Dynamic, what: &str, work: impl FnOnce(&Map) -> T) -> Result<T, Raised> {
-    value
-        .read_lock::<Map>()
-        .map(|map| work(&map))
-        .ok_or_else(|| wrong(what, value))
+    read_map(value, work).ok_or_else(|| wrong(what, value))
 }
 
 fn map_mut<T>(
@@ -169,10 +169,7 @@ fn map_mut<T>(
     work: impl FnOnce(&mut Map) -> T,
 ) -> Result<T, Raised> {
     let error = wrong(what, value);
-    value
-        .write_lock::<Map>()
-        .map(|mut map| work(&mut map))
-        .ok_or(error)
+    write_map(value, work).ok_or(error)
 }
 
 fn outside(at: i64, length: usize) -> Raised {

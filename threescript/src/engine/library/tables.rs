@@ -7,7 +7,7 @@ use crate::engine::query::Query;
 use crate::engine::rows::row_to_map;
 use crate::engine::run::Run;
 use crate::engine::tables::Table;
-use crate::engine::values::{TableHandle, to_value};
+use crate::engine::values::{TableHandle, View, to_value, view};
 use crate::value::Value;
 use rhai::Dynamic;
 use std::collections::BTreeMap;
@@ -218,7 +218,7 @@ fn find(run: &Run, args: &mut [&mut Dynamic]) -> Result<Dynamic, Raised> {
 
 /// `table.get(key…)`, `map.get(name)`, `map.get(name, default)`
 fn get(run: &Run, args: &mut [&mut Dynamic]) -> Result<Dynamic, Raised> {
-    if args.len() <= 3 && args[0].is_map() {
+    if args.len() <= 3 && matches!(view(args[0]), View::Map) {
         return collections::map_get(args);
     }
     let table = handle("get", args[0])?;

@@ -1,24 +1,23 @@
-//! Policies as their developers and a circle meet them: compiled from text, run against a host in memory.
+//! A host in memory, and short forms for what runs yield.
 
-use expect_test::expect;
 use std::collections::BTreeMap;
-use threescript::action::{Action, Mark, Type};
+use threescript::action::Type;
 use threescript::engine::*;
 use threescript::policy::*;
 use threescript::value::*;
 
 /// A host whose state is a map.
 #[derive(Clone)]
-struct Memory {
-    rows: BTreeMap<Vec<u8>, Vec<u8>>,
-    block: BlockInfo,
-    caller: Caller,
-    calls: Vec<String>,
-    guardians: i64,
+pub struct Memory {
+    pub rows: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub block: BlockInfo,
+    pub caller: Caller,
+    pub calls: Vec<String>,
+    pub guardians: i64,
 }
 
 impl Memory {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self {
             rows: BTreeMap::new(),
             block: BlockInfo {
@@ -76,7 +75,7 @@ impl Host for Memory {
     }
 }
 
-fn catalog() -> Catalog {
+pub fn catalog() -> Catalog {
     let native =
         |name: &str, params: &[(&str, Type)], returns: Type, ask_allowed: bool| NativeFunction {
             name: name.into(),
@@ -97,7 +96,7 @@ fn catalog() -> Catalog {
         .with("circle", native("guardians", &[], Type::Int, true))
 }
 
-fn big<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub fn big<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     std::thread::Builder::new()
         .stack_size(64 << 20)
         .spawn(work)
@@ -107,7 +106,7 @@ fn big<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
 }
 
 /// Compiles, or fails the test with all diagnostics.
-fn compiled(source: &str) -> Policy {
+pub fn compiled(source: &str) -> Policy {
     compile(source, "test.3script", &catalog(), &Limits::default()).unwrap_or_else(|faults| {
         let faults: Vec<String> = faults.iter().map(Diagnostic::to_string).collect();
         panic!("{}", faults.join("\n\n"))
@@ -115,7 +114,7 @@ fn compiled(source: &str) -> Policy {
 }
 
 /// The outcome of a run on one line: value, events and effects, or the error.
-fn outcome(result: &Result<Execution, ScriptError>) -> String {
+pub fn outcome(result: &Result<Execution, ScriptError>) -> String {
     match result {
         Err(error) => error.to_string(),
         Ok(execution) => {
@@ -137,7 +136,7 @@ fn outcome(result: &Result<Execution, ScriptError>) -> String {
 }
 
 /// A value in a short form that tells kinds apart.
-fn show(value: &Value) -> String {
+pub fn show(value: &Value) -> String {
     match value {
         Value::Unit => "()".into(),
         Value::Bool(flag) => flag.to_string(),
@@ -165,97 +164,33 @@ fn show(value: &Value) -> String {
     }
 }
 
-#[test]
-fn the_vote_policy_decides_as_a_circle_expects() {
-    big(|| {
-        let policy = compiled(include_str!("policy/vote.3script"));
-        let script = |name: &str| {
-            Value::Script(vec![Action {
-                mark: Mark::Act,
-                actor: "circle".into(),
-                name: name.into(),
-                params: vec![],
-            }])
-        };
-        let mut host = Memory::new();
-        let mut log = String::new();
-        let mut step = |who: &str, entry: Entry, args: &[(&str, Value)]| {
-            host.caller = match who {
-                "circle" => Caller::circle(),
-                "carol" => Caller {
-                    account: who.into(),
-                    roles: vec![],
-                },
-                _ => Caller {
-                    account: who.into(),
-                    roles: vec!["guardian".into()],
-                },
-            };
-            let args = args
-                .iter()
-                .map(|(name, value)| (name.to_string(), value.clone()))
-                .collect();
-            let saved = host.clone();
-            let (after, result) = policy.run(entry, args, host.clone());
-            host = if result.is_ok() { after } else { saved };
-            if let Entry::Every(_) = entry {
-                host.block.time += 8 * 86_400;
-            }
-            log += &format!("{who}: {}\n", outcome(&result));
-        };
-        let title = |text: &str| ("title", Value::Text(text.into()));
-        let vote = |proposal: u64, choice: &str| {
-            [
-                ("proposal", Value::Id(proposal)),
-                ("choice", Value::Text(choice.into())),
-            ]
-        };
-        step(
-            "alice",
-            Entry::Action("propose"),
-            &[title("bench dave"), ("script", script("bench"))],
-        );
-        step(
-            "bob",
-            Entry::Action("propose"),
-            &[
-                title("nothing"),
-                ("script", script("x")),
-                ("closes", Value::Duration(60)),
-            ],
-        );
-        step("carol", Entry::Action("cast"), &vote(1, "yes"));
-        step("alice", Entry::Action("cast"), &vote(1, "maybe"));
-        step("alice", Entry::Action("cast"), &vote(1, "no"));
-        step("alice", Entry::Action("cast"), &vote(1, "yes"));
-        step("bob", Entry::Action("cast"), &vote(1, "yes"));
-        step("alice", Entry::Action("cast"), &vote(9, "yes"));
-        step(
-            "carol",
-            Entry::Ask("standing"),
-            &[("proposal", Value::Id(1))],
-        );
-        step("circle", Entry::Every("tally"), &[]);
-        step("alice", Entry::Action("cast"), &vote(1, "no"));
-        step("circle", Entry::Every("tally"), &[]);
-        step("circle", Entry::Every("tally"), &[]);
-        log += &format!("{:?}\n", host.calls);
-        expect![[r#"
-            alice: #1; event proposed {proposal: #1, title: "bench dave"}
-            bob: test.3script:37:5: a vote stays open for at least an hour [require]
-            carol: test.3script: vote.cast is not for carol, only for a guardian [not_allowed]; let one of them do it
-            alice: test.3script: `choice` of vote.cast: "maybe" is not one of yes, no, abstain [type]
-            alice: (); event cast {choice: "no", proposal: #1, voter: @alice}
-            alice: (); event cast {choice: "yes", proposal: #1, voter: @alice}
-            bob: (); event cast {choice: "yes", proposal: #1, voter: @bob}
-            alice: test.3script:52:25: the table `proposals` has no row with this key [row_not_found]; use find(…), which returns () for a missing row
-            carol: {abstain: 0, closes: 2024-02-08 00:00:00, no: 0, status: "open", title: "bench dave", yes: 2}
-            circle: ()
-            alice: test.3script:53:5: this vote is closed [vote.closed]
-            circle: (); event closed {no: 0, passed: true, proposal: #1, yes: 2}
-            circle: ()
-            ["circle.guardians[]", "circle.enact[Script([Action { mark: Act, actor: \"circle\", name: \"bench\", params: [] }])]"]
-        "#]]
-        .assert_eq(&log);
-    });
+/// A table and an action around a body.
+pub fn around(body: &str) -> String {
+    format!(
+        "policy test version 1\ntable rows {{ id: id key, n: int index, who: account?, paid: amount? }}\naction x() by anyone {{\n{body}\n}}\n"
+    )
+}
+
+/// What a body does when alice runs it, on one line; faults of the checker as their codes and places.
+pub fn run_body(body: &str) -> String {
+    run_action(&around(body))
+}
+
+/// The same for the action `x` of a whole file.
+pub fn run_action(source: &str) -> String {
+    let source = source.to_owned();
+    match compile(&source, "test.3script", &catalog(), &Limits::default()) {
+        Err(faults) => {
+            let faults = faults.iter().map(|fault| {
+                format!(
+                    "{}:{}: {} [{}]",
+                    fault.line, fault.column, fault.reason, fault.code
+                )
+            });
+            faults.collect::<Vec<_>>().join("; ")
+        }
+        Ok(policy) => {
+            big(move || outcome(&policy.run(Entry::Action("x"), Vec::new(), Memory::new()).1))
+        }
+    }
 }

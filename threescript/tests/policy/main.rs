@@ -1,0 +1,10 @@
+//! Policies as their developers and a circle meet them: compiled from text, run against a host in memory.
+
+mod documentation;
+mod faults;
+mod hostile;
+mod language;
+mod running;
+mod support;
+mod tables;
+mod vote;
