@@ -54,7 +54,9 @@ pub const SIGN_MESSAGES_MAX: usize = 64;
 
 const KEYGENS: Table<Keygen> = Table::new(b"kkg", "a key ceremony");
 const KEYS: Table<GroupKey> = Table::new(b"kkk", "a group key");
+// Those that are going on; a finished one moves over, so that a block looks at few of them.
 const SIGNINGS: Table<Signing> = Table::new(b"kks", "a signing session");
+const FINISHED: Table<Signing> = Table::new(b"kkf", "a finished signing session");
 // (ceremony, kind of message, sender): beside the tree, whose ceremony commits to their digests.
 const MESSAGES: Table<keygen::Message> = Table::new(b"nk", "a ceremony's message");
 
@@ -209,8 +211,11 @@ fn sign_message(rows: &mut Overlay, guardian: u32, one: &SignMessage) -> Result<
         .map_err(|error| Rejection::new(error.code(), error.to_string()))?;
     if let Some(signature) = signing.signature() {
         payouts::signed(rows, one.payout, signature)?;
+        SIGNINGS.delete(rows, one.payout);
+        FINISHED.put(rows, one.payout, &signing);
+    } else {
+        SIGNINGS.put(rows, one.payout, &signing);
     }
-    SIGNINGS.put(rows, one.payout, &signing);
     Ok(())
 }
 
@@ -228,7 +233,10 @@ pub fn signing(
     rows: &(impl KeyValue + ?Sized),
     payout: u64,
 ) -> Result<Option<Signing>, StoreFault> {
-    SIGNINGS.get(rows, payout)
+    match SIGNINGS.get(rows, payout)? {
+        Some(signing) => Ok(Some(signing)),
+        None => FINISHED.get(rows, payout),
+    }
 }
 
 /// What key ceremonies wait for from the member with index `guardian`.
@@ -251,23 +259,26 @@ pub(crate) fn keygen_duties(
 /// What signing sessions wait for from the member with index `guardian`.
 pub(crate) fn sign_duties(rows: &dyn KeyValue, guardian: u32) -> Result<Vec<SignDuty>, StoreFault> {
     let mut duties = Vec::new();
-    for payout in payouts::payouts(rows)?
-        .into_iter()
-        .filter(|payout| payout.state == PayoutState::Signing)
-    {
-        let Some(signing) = SIGNINGS.get(rows, payout.id)? else {
-            continue;
-        };
-        let Some(wallet) = payouts::wallet(rows, &payout.wallet)? else {
-            continue;
-        };
+    for (key, signing) in SIGNINGS.all(rows, ())? {
         let Some(duty) = signing.duty(participant(guardian)) else {
             continue;
         };
+        let missing = || StoreFault::Corrupt {
+            what: "a signing session",
+            reason: "its payout is missing".into(),
+        };
+        let id = key
+            .last_chunk()
+            .map(|bytes| u64::from_be_bytes(*bytes))
+            .ok_or_else(missing)?;
+        let payout = payouts::payout(rows, id)?.ok_or_else(missing)?;
+        let ceremony = payouts::wallet(rows, &payout.wallet)?
+            .ok_or_else(missing)?
+            .ceremony;
         let key = key_of(rows, &payout)?;
         duties.push(SignDuty {
             payout,
-            ceremony: wallet.ceremony,
+            ceremony,
             signing,
             key,
             duty,
