@@ -247,7 +247,7 @@ fn down(n) { down(n + 1) }
         ("forever", vec![], "limit.operations"),
         ("deep", vec![], "limit.depth"),
         ("grow", vec![], "limit.size"),
-        ("pile", vec![], "limit.size"),
+        ("pile", vec![], "limit.operations"),
         (
             "divide",
             vec![("by_what", Value::Int(0))],

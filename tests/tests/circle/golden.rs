@@ -160,15 +160,15 @@ fn a_block_and_the_first_checkpoints_of_a_circle() {
     let mut circle = Simulation::new(9, 1, None);
     check(
         circle.genesis.digest(),
-        expect!["c25623e1704aa339e6e4a4f2a051bb72afcefb7181b8651cd6ec04852f3dd4e4"],
+        expect!["ff42f4737698982dcb9bab59163e14658f5fea75b4ce049273d005f14529ee12"],
     );
     check(
         circle.guardians[0].head().state_root,
-        expect!["839ffb20a4426f8698b2cf5b3e23d26bedd683257820c014a32865cb9d33bad8"],
+        expect!["8ca37b924a2dc51e898d96b3228ac695e88b995644a810f9d2f2df3be1214f10"],
     );
     circle.account("alice");
     check(
         circle.guardians[0].head().checkpoint,
-        expect!["17d44cd0f5a3744497c7c34e066e5aabcdcf7cb1d9bab7aafae18fe8d28bf762"],
+        expect!["f5a80a4e9e316b77826f3bf65e0db609d13d82c68bf008b46acd3ec4196ff3f0"],
     );
 }
