@@ -1,6 +1,7 @@
 //! The command line: one file per verb.
 
 mod act;
+mod iou;
 mod output;
 
 use std::process::ExitCode;
@@ -23,18 +24,21 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Act(act::Args),
+    Iou(iou::Args),
 }
 
 impl Verb {
     fn json(&self) -> bool {
         match self {
             Self::Act(args) => args.json,
+            Self::Iou(args) => args.json(),
         }
     }
 
     fn run(self) -> Result<(), Problem> {
         match self {
             Self::Act(args) => act::run(args),
+            Self::Iou(args) => iou::run(args),
         }
     }
 }

@@ -1,0 +1,367 @@
+//! A directory with one ed25519 key per name.
+//!
+//! `NAME.key` is a text file of four lines, readable by its owner only:
+//! ```text
+//! guardian-circle-key 1
+//! name alice
+//! public 64 hexadecimal digits
+//! secret 64 hexadecimal digits
+//! ```
+//! The secret is the 32-byte seed of RFC 8032. A file is made in one step and never overwritten, so any number of
+//! processes may ask for the same new name at once: all get the same key.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use circle::check_name;
+use circle::ids::Key;
+use ed25519_zebra::SigningKey;
+use rand::RngCore;
+use zeroize::Zeroizing;
+
+const TITLE: &str = "guardian-circle-key 1";
+
+/// Why a key is not to be had.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyringError {
+    /// A name that no account can have.
+    #[error(
+        "{name:?} cannot be a key's name; use 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit"
+    )]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// The directory or a file in it cannot be read or written.
+    #[error("{path}: {error}; check the path and its permissions")]
+    Io {
+        /// What was used.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// A file is not in the form of a key.
+    #[error(
+        "{path}: {reason}; restore the file from a backup, or move it away to have a new key made"
+    )]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// There is no such key, and none was to be made.
+    #[error("{path} is missing; make it with `circle iou make`, or copy it here")]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// A directory of keys; those that were used stay in memory.
+pub struct Keyring {
+    directory: PathBuf,
+    keys: BTreeMap<String, SigningKey>,
+    created: Vec<String>,
+}
+
+impl std::fmt::Debug for Keyring {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Keyring")
+            .field("directory", &self.directory)
+            .field("keys", &"<redacted>")
+            .finish()
+    }
+}
+
+impl Keyring {
+    /// The keys in `directory`, which is made when the first key is.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            directory: directory.into(),
+            keys: BTreeMap::new(),
+            created: Vec::new(),
+        }
+    }
+
+    /// The names of the keys that this keyring made, in order.
+    pub fn created(&self) -> &[String] {
+        &self.created
+    }
+
+    /// The key of `name`, from its file or, if there is none, made and kept there.
+    pub fn key(&mut self, name: &str) -> Result<&SigningKey, KeyringError> {
+        if !self.keys.contains_key(name) {
+            let path = self.path(name)?;
+            let key = match read(&path, name)? {
+                Some(key) => key,
+                None => self.create(&path, name)?,
+            };
+            self.keys.insert(name.to_owned(), key);
+        }
+        Ok(&self.keys[name])
+    }
+
+    /// The key of `name`. Errors: [`KeyringError::Missing`] and the others.
+    pub fn existing(&mut self, name: &str) -> Result<&SigningKey, KeyringError> {
+        if !self.keys.contains_key(name) {
+            let path = self.path(name)?;
+            let key = read(&path, name)?.ok_or(KeyringError::Missing { path })?;
+            self.keys.insert(name.to_owned(), key);
+        }
+        Ok(&self.keys[name])
+    }
+
+    fn path(&self, name: &str) -> Result<PathBuf, KeyringError> {
+        check_name(name).map_err(|_| KeyringError::Name {
+            name: name.to_owned(),
+        })?;
+        Ok(self.directory.join(format!("{name}.key")))
+    }
+
+    fn create(&mut self, path: &Path, name: &str) -> Result<SigningKey, KeyringError> {
+        make_private_directory(&self.directory)?;
+        let at = |error| KeyringError::Io {
+            path: path.to_owned(),
+            error,
+        };
+        let mut seed = Zeroizing::new([0; 32]);
+        rand::rngs::OsRng
+            .try_fill_bytes(&mut *seed)
+            .map_err(|error| at(io::Error::other(error)))?;
+        let key = SigningKey::from(*seed);
+
+        // A temporary file of this kind is readable by its owner only from the start.
+        let mut file = tempfile::Builder::new()
+            .prefix(".new-")
+            .tempfile_in(&self.directory)
+            .map_err(at)?;
+        file.write_all(text(name, &key).as_bytes()).map_err(at)?;
+        file.as_file().sync_all().map_err(at)?;
+        match file.persist_noclobber(path) {
+            Ok(_) => {
+                sync_directory(&self.directory)?;
+                self.created.push(name.to_owned());
+                Ok(key)
+            }
+            // Another process was faster; its key is the one.
+            Err(lost) if lost.error.kind() == io::ErrorKind::AlreadyExists => read(path, name)?
+                .ok_or_else(|| KeyringError::Missing {
+                    path: path.to_owned(),
+                }),
+            Err(other) => Err(at(other.error)),
+        }
+    }
+}
+
+fn text(name: &str, key: &SigningKey) -> Zeroizing<String> {
+    let secret = Zeroizing::new(hex::encode(key.as_bytes()));
+    // Large enough from the start, so that no copy of the secret is left behind by growing.
+    let mut text = Zeroizing::new(String::with_capacity(512));
+    // Writing to a String does not fail.
+    let _ = write!(
+        text,
+        "{TITLE}\nname {name}\npublic {}\nsecret {}\n",
+        Key::of(key),
+        *secret
+    );
+    text
+}
+
+fn read(path: &Path, name: &str) -> Result<Option<SigningKey>, KeyringError> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => Zeroizing::new(text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            return Err(KeyringError::Io {
+                path: path.to_owned(),
+                error,
+            });
+        }
+    };
+    parse(&text, name)
+        .map(Some)
+        .map_err(|reason| KeyringError::Malformed {
+            path: path.to_owned(),
+            reason,
+        })
+}
+
+fn parse(text: &str, name: &str) -> Result<SigningKey, &'static str> {
+    let lines: Vec<&str> = text.lines().collect();
+    let [title, name_line, public, secret] = lines[..] else {
+        return Err("a key file has four lines");
+    };
+    if title != TITLE {
+        return Err("the first line of a key file is `guardian-circle-key 1`");
+    }
+    if name_line.strip_prefix("name ") != Some(name) {
+        return Err("the file holds the key of another name");
+    }
+    let mut seed = Zeroizing::new([0; 32]);
+    secret
+        .strip_prefix("secret ")
+        .and_then(|digits| hex::decode_to_slice(digits, &mut *seed).ok())
+        .ok_or("the fourth line is `secret` and 64 hexadecimal digits")?;
+    let key = SigningKey::from(*seed);
+    if public.strip_prefix("public ") != Some(Key::of(&key).to_string().as_str()) {
+        return Err("the public key does not belong to the secret one");
+    }
+    Ok(key)
+}
+
+fn make_private_directory(directory: &Path) -> Result<(), KeyringError> {
+    if directory.as_os_str().is_empty() || directory.is_dir() {
+        return Ok(());
+    }
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory).map_err(|error| KeyringError::Io {
+        path: directory.to_owned(),
+        error,
+    })
+}
+
+/// Makes a new name in a directory outlast a crash.
+fn sync_directory(directory: &Path) -> Result<(), KeyringError> {
+    let directory = if directory.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        directory
+    };
+    let synced = if cfg!(unix) {
+        File::open(directory).and_then(|directory| directory.sync_all())
+    } else {
+        Ok(())
+    };
+    synced.map_err(|error| KeyringError::Io {
+        path: directory.to_owned(),
+        error,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_made_once_and_found_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let keys = directory.path().join("keys");
+        let mut first = Keyring::new(&keys);
+        assert!(matches!(
+            first.existing("alice"),
+            Err(KeyringError::Missing { .. })
+        ));
+        let made = *first.key("alice").unwrap();
+        assert_eq!(first.created(), ["alice"]);
+        let mut second = Keyring::new(&keys);
+        assert_eq!(Key::of(second.existing("alice").unwrap()), Key::of(&made));
+        assert_eq!(second.key("alice").unwrap().as_bytes(), made.as_bytes());
+        assert!(second.created().is_empty());
+        assert_ne!(second.key("bob").unwrap().as_bytes(), made.as_bytes());
+        let mut names: Vec<_> = fs::read_dir(&keys)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        names.sort();
+        assert_eq!(names, ["alice.key", "bob.key"], "no temporary file is left");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_owner_can_read_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let keys = directory.path().join("deep/keys");
+        Keyring::new(&keys).key("alice").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&keys.join("alice.key")), 0o600);
+        assert_eq!(mode(&keys), 0o700);
+    }
+
+    #[test]
+    fn many_at_once_get_the_same_key() {
+        let directory = tempfile::tempdir().unwrap();
+        let keys: Vec<[u8; 32]> = std::thread::scope(|scope| {
+            let ask = || {
+                *Keyring::new(directory.path())
+                    .key("alice")
+                    .unwrap()
+                    .as_bytes()
+            };
+            let threads: Vec<_> = (0..16).map(|_| scope.spawn(ask)).collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .collect()
+        });
+        assert!(keys.iter().all(|key| *key == keys[0]));
+    }
+
+    #[test]
+    fn the_file_is_text_with_the_name_in_it() {
+        let key = SigningKey::from([7; 32]);
+        expect_test::expect![[r#"
+            guardian-circle-key 1
+            name alice
+            public ea4a6c63e29c520abef5507b132ec5f9954776aebebe7b92421eea691446d22c
+            secret 0707070707070707070707070707070707070707070707070707070707070707
+        "#]]
+        .assert_eq(&text("alice", &key));
+        assert_eq!(
+            parse(&text("alice", &key), "alice").unwrap().as_bytes(),
+            key.as_bytes()
+        );
+    }
+
+    #[test]
+    fn a_damaged_file_is_named_and_never_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("alice.key");
+        let good = text("alice", &SigningKey::from([7; 32]));
+        let cases = [
+            (String::new(), "four lines"),
+            (good.replace("alice", "bob"), "another name"),
+            (good.replace("key 1", "key 2"), "first line"),
+            (good.replace("public e", "public f"), "does not belong"),
+            (good.replace("0707070", "070707"), "fourth line"),
+            (good.replace("secret", "Secret"), "fourth line"),
+        ];
+        for (text, expected) in cases {
+            fs::write(&path, &text).unwrap();
+            let error = Keyring::new(directory.path())
+                .key("alice")
+                .unwrap_err()
+                .to_string();
+            assert!(
+                error.contains(expected) && error.contains("alice.key"),
+                "{error}"
+            );
+            assert!(
+                !error.contains("0707"),
+                "an error never shows the secret: {error}"
+            );
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn a_name_never_leads_out_of_the_directory() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["", "..", "../alice", "a/b", ".hidden", "a b", "circle"] {
+            let mut keyring = Keyring::new(directory.path().join("keys"));
+            assert!(
+                matches!(keyring.key(name), Err(KeyringError::Name { .. })),
+                "{name:?}"
+            );
+        }
+        assert!(!directory.path().join("keys").exists());
+    }
+}
