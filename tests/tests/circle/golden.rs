@@ -160,15 +160,15 @@ fn a_block_and_the_first_checkpoints_of_a_circle() {
     let mut circle = Simulation::new(9, 1, None);
     check(
         circle.genesis.digest(),
-        expect!["ff42f4737698982dcb9bab59163e14658f5fea75b4ce049273d005f14529ee12"],
+        expect!["258b854723a55e0db9538e065ca4866f96dc86492f44de18d3163b5b7aeb3f87"],
     );
     check(
         circle.guardians[0].head().state_root,
-        expect!["8ca37b924a2dc51e898d96b3228ac695e88b995644a810f9d2f2df3be1214f10"],
+        expect!["ad7ef1028758cd53f45649ccf296e17393f4d1de114ce2b4390788df4e4806a6"],
     );
     circle.account("alice");
     check(
         circle.guardians[0].head().checkpoint,
-        expect!["f5a80a4e9e316b77826f3bf65e0db609d13d82c68bf008b46acd3ec4196ff3f0"],
+        expect!["474f01e15b2c2efd84b92488bdc295397edceec073e1977bd5d9a8bb2e64ad5f"],
     );
 }
