@@ -47,7 +47,7 @@ async fn main() {
     let mut tips = Vec::new();
     for (index, key) in keys.iter().enumerate() {
         let config = Config {
-            identity: key.clone(),
+            identity: *key,
             network: [1; 32],
             members: members.clone(),
             scheduled: Vec::new(),

@@ -4,6 +4,7 @@
 //! block (`driver`) → parts, proposal and votes over the links (`network`) → decision → block store (`store`) →
 //! [`EmbeddedBlocks::next_block`](crate::log::BlockStream::next_block).
 
+mod budget;
 mod codec;
 pub mod config;
 pub(crate) mod context;
@@ -16,6 +17,7 @@ mod signing;
 mod start;
 mod store;
 mod wal;
+mod wire;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

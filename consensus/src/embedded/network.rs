@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
 
 use arc_malachitebft_app_channel::app::engine::network::{
     Msg, NetworkEvent, NetworkRef, PersistentPeerError, Status, Subscriber,
@@ -19,10 +20,12 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, SpawnErr, async_trait};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
-use super::codec::{self, BlocksMessage, CodecError, ConsensusMessage};
+use super::budget::Budget;
+use super::codec;
 use super::context::{
     Address, GuardianContext as Ctx, Height, Proposal, ProposalPart, Signature, Vote,
 };
+use super::wire::{BlocksMessage, CodecError, ConsensusMessage, decode};
 use crate::block::{BlockBody, encode};
 use crate::link::{Channel, Links, PeerKey, Receiver};
 
@@ -34,6 +37,15 @@ const MAX_INBOUND_REQUESTS: usize = 1024;
 
 /// Requests of our own whose answers are still taken.
 const MAX_OUTGOING_REQUESTS: usize = 64;
+
+/// Signatures that a peer may give us to check: at once, and per second. A member sends two or three votes a round.
+const SIGNATURES: (u64, u64) = (4_000, 1_000);
+
+/// Bytes of proposals, and of blocks asked for, that a peer may cost us: at once, and per second.
+const BLOCK_BYTES: (u64, u64) = (64 << 20, 32 << 20);
+
+/// What serving a body is counted as.
+const BODY_COST: u64 = 1 << 20;
 
 /// What the driver wants to hear from the blocks channel.
 #[derive(Debug)]
@@ -64,6 +76,7 @@ struct Inner {
     heights: BTreeMap<PeerKey, u64>,
     /// The highest height on which each peer votes or proposes.
     voting: BTreeMap<PeerKey, u64>,
+    budgets: BTreeMap<PeerKey, Budgets>,
     own_status: Option<(u64, u64)>,
     recent_height: u64,
     recent: Vec<(Channel, Bytes)>,
@@ -71,6 +84,13 @@ struct Inner {
     outgoing: BTreeMap<u64, PeerKey>,
     next_inbound: u64,
     incoming: HashMap<InboundRequestId, (PeerKey, u64)>,
+}
+
+/// What a peer may still cost. The links bound what it may send before it is read; this bounds what becomes of it, for
+/// the engine's own queues have no bound.
+struct Budgets {
+    signatures: Budget,
+    block_bytes: Budget,
 }
 
 impl Network {
@@ -103,7 +123,7 @@ impl Network {
         let votes = tokio::spawn(async move {
             while let Some((peer, message)) = consensus.recv().await {
                 if let Err(error) = network.on_consensus(peer, &message) {
-                    tracing::warn!(peer = %Address(peer), %error, "a consensus message was not usable");
+                    tracing::debug!(peer = %Address(peer), %error, "a consensus message was not usable");
                 }
             }
         });
@@ -118,7 +138,7 @@ impl Network {
                         }
                     }
                     Err(error) => {
-                        tracing::warn!(peer = %Address(peer), %error, "a blocks message was not usable")
+                        tracing::debug!(peer = %Address(peer), %error, "a blocks message was not usable")
                     }
                 }
             }
@@ -271,6 +291,36 @@ impl Network {
         self.changed.notify_one();
     }
 
+    fn budgets<T>(&self, peer: PeerKey, take: impl FnOnce(&mut Budgets, Instant) -> T) -> T {
+        let now = Instant::now();
+        let mut inner = self.inner();
+        let budgets = inner.budgets.entry(peer).or_insert_with(|| Budgets {
+            signatures: Budget::new(SIGNATURES.0, SIGNATURES.1, now),
+            block_bytes: Budget::new(BLOCK_BYTES.0, BLOCK_BYTES.1, now),
+        });
+        take(budgets, now)
+    }
+
+    fn spend_signatures(&self, peer: PeerKey, count: usize) -> Result<(), CodecError> {
+        let within = self.budgets(peer, |budgets, now| {
+            budgets.signatures.take(count as u64, now)
+        });
+        if within {
+            Ok(())
+        } else {
+            Err(CodecError::Excess)
+        }
+    }
+
+    fn spend_bytes(&self, peer: PeerKey, bytes: u64) -> Result<(), CodecError> {
+        let within = self.budgets(peer, |budgets, now| budgets.block_bytes.take(bytes, now));
+        if within {
+            Ok(())
+        } else {
+            Err(CodecError::Excess)
+        }
+    }
+
     fn note_height(&self, peer: PeerKey, decided: u64, voting: u64) {
         let mut inner = self.inner();
         let known = inner.heights.entry(peer).or_default();
@@ -287,12 +337,13 @@ impl Network {
 
     fn on_consensus(&self, peer: PeerKey, message: &[u8]) -> Result<(), CodecError> {
         let from = peer_id(&peer);
-        match codec::decode(message)? {
+        match decode(message)? {
             ConsensusMessage::Vote { vote, signature } => {
                 let vote: Vote = vote.try_into()?;
                 if vote.address.0 != peer {
                     return Err(CodecError::Unsupported);
                 }
+                self.spend_signatures(peer, 1)?;
                 self.note_height(peer, vote.height.0.saturating_sub(1), vote.height.0);
                 self.emit(NetworkEvent::Vote(
                     from,
@@ -307,6 +358,7 @@ impl Network {
                 if proposal.address.0 != peer {
                     return Err(CodecError::Unsupported);
                 }
+                self.spend_signatures(peer, 1)?;
                 self.note_height(peer, proposal.height.0.saturating_sub(1), proposal.height.0);
                 self.emit(NetworkEvent::Proposal(
                     from,
@@ -314,18 +366,21 @@ impl Network {
                 ));
             }
             ConsensusMessage::Polka(certificate) => {
+                self.spend_signatures(peer, certificate.signatures())?;
                 self.emit(NetworkEvent::PolkaCertificate(
                     from,
                     certificate.try_into()?,
                 ));
             }
             ConsensusMessage::Round(certificate) => {
+                self.spend_signatures(peer, certificate.signatures())?;
                 self.emit(NetworkEvent::RoundCertificate(
                     from,
                     certificate.try_into()?,
                 ));
             }
             ConsensusMessage::Status { height, oldest } => {
+                self.spend_signatures(peer, 1)?;
                 self.note_height(peer, height, 0);
                 self.emit(NetworkEvent::Status(
                     from,
@@ -338,9 +393,10 @@ impl Network {
 
     fn on_blocks(&self, peer: PeerKey, message: &[u8]) -> Result<Option<BodyEvent>, CodecError> {
         let from = peer_id(&peer);
-        match codec::decode(message)? {
+        match decode(message)? {
             BlocksMessage::Part(part) => {
                 let part: ProposalPart = part.try_into()?;
+                self.spend_bytes(peer, message.len() as u64)?;
                 self.note_height(peer, part.height.0.saturating_sub(1), part.height.0);
                 let message = StreamMessage::new(
                     StreamId::new(Bytes::copy_from_slice(&part.hash.0)),
@@ -376,7 +432,7 @@ impl Network {
                 let response = codec::response(start, blocks).ok().filter(|response| {
                     let arc_malachitebft_sync::Response::ValueResponse(values) = response;
                     values.values.iter().all(|value| {
-                        codec::decode::<BlockBody>(&value.value_bytes)
+                        decode::<BlockBody>(&value.value_bytes)
                             .is_ok_and(|body| body.hash() == value.certificate.value_id.0)
                     })
                 });
@@ -387,6 +443,7 @@ impl Network {
                 ));
             }
             BlocksMessage::BodyRequest { height, hash } => {
+                self.spend_bytes(peer, BODY_COST)?;
                 return Ok(Some(BodyEvent::Wanted { peer, height, hash }));
             }
             BlocksMessage::Body(body) => return Ok(Some(BodyEvent::Arrived(body))),

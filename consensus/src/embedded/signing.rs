@@ -14,8 +14,8 @@ use ed25519_zebra::{SigningKey, VerificationKey};
 use ractor::async_trait;
 use sha2::{Digest, Sha256};
 
-use super::codec::{WireProposal, WireVote};
 use super::context::{GuardianContext, Proposal, Signature, Vote};
+use super::wire::{WireProposal, WireVote};
 use crate::block::encode;
 
 /// Domain tag of votes.

@@ -54,7 +54,7 @@ pub(super) async fn start(
     )?;
     let (store, tip) = open_store(&config).await?;
     let links = LinkConfig {
-        identity: config.identity.clone(),
+        identity: config.identity,
         network: config.network,
         listen: config.listen.clone(),
         members: link_members(&schedule.everybody()),
@@ -351,7 +351,7 @@ async fn build_engine(
     let (to_network, _) = mpsc::channel(1);
     let signer = Signer {
         network: config.network,
-        key: config.identity.clone(),
+        key: config.identity,
     };
     let verifier = Verifier::new(config.network);
     let built = EngineBuilder::new(super::context::GuardianContext, EngineConfig::new(config))

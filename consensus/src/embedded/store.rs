@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use borsh::{BorshDeserialize, BorshSerialize};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
-use super::codec::{WireCertificate, decode};
+use super::wire::{WireCertificate, decode};
 use crate::block::{Block, BlockBody, encode, genesis_log_hash};
 use crate::log::LogError;
 
