@@ -158,6 +158,51 @@ fn arguments_are_typed_and_complete() {
 }
 
 #[test]
+fn a_question_cannot_write_through_a_function_either() {
+    let policy = compiled(
+        "policy test version 1
+table rows { id: id key }
+fn write() { rows.insert(#{}); }
+fn tell() { emit(\"told\", #{}); }
+fn read() { rows.count() }
+ask count(how: int) { if how == 0 { write() } else if how == 1 { tell() } else { read() } }
+",
+    );
+    let mut log = String::new();
+    for how in 0..3 {
+        let args = vec![("how".to_owned(), Value::Int(how))];
+        let (host, result) = policy.run(Entry::Ask("count"), args, Memory::new());
+        writeln!(log, "{} rows, {}", host.rows.len(), outcome(&result)).unwrap();
+    }
+    expect![[r#"
+        0 rows, test.3script:3:19: a question cannot write, emit or call what does [read_only]; make it an action
+        0 rows, test.3script:4:13: a question cannot write, emit or call what does [read_only]; make it an action
+        0 rows, 0
+    "#]].assert_eq(&log);
+}
+
+#[test]
+fn a_failed_run_says_what_it_used() {
+    let policy = compiled(
+        "policy test version 1\naction x() by anyone { for i in 0..100 {} fail(\"no\") }\n",
+    );
+    let (_, result) = policy.run(Entry::Action("x"), Vec::new(), Memory::new());
+    let operations = result.map_or_else(|error| error.operations, |_| 0);
+    expect!["109"].assert_eq(&operations.to_string());
+    // Within a smaller allowance the same run ends before that.
+    let (_, result) = policy.run_within(
+        Entry::Action("x"),
+        Vec::new(),
+        Memory::new(),
+        operations - 1,
+    );
+    assert_eq!(
+        result.map_err(|error| (error.code, error.operations)),
+        Err(("limit.operations".to_owned(), operations - 1))
+    );
+}
+
+#[test]
 fn a_policy_tells_what_it_declares() {
     let policy = compiled(SOURCE);
     let mut log = format!("{policy:?}: {}\n", policy.doc());
