@@ -208,7 +208,10 @@ fn records(module: &mut Module) {
         Ok(Dynamic::UNIT)
     };
     let types = [record, name, TypeId::of::<Dynamic>()];
-    FuncRegistration::new_index_setter().set_into_module_raw(module, types, method(false, set));
+    // By its name: the constructor for it sets the purity, which the raw form below has in itself.
+    FuncRegistration::new("index$set$")
+        .in_global_namespace()
+        .set_into_module_raw(module, types, method(false, set));
 }
 
 fn entry(record: &Dynamic, name: &str) -> Result<Dynamic, Raised> {
