@@ -8,7 +8,7 @@ use crate::table::Table;
 
 const ACCOUNTS: Table<Account> = Table::new(b"ka", "an account");
 const BY_NAME: Table<u32> = Table::new(b"kn", "an account's name");
-const BY_KEY: Table<u32> = Table::new(b"kk", "an account's key");
+const BY_KEY: Table<u32> = Table::new(b"kb", "an account's key");
 const COUNT: Table<u32> = Table::new(b"kc", "the number of accounts");
 
 /// Registers an account.

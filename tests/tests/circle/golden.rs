@@ -164,11 +164,11 @@ fn a_block_and_the_first_checkpoints_of_a_circle() {
     );
     check(
         circle.guardians[0].head().state_root,
-        expect!["ad7ef1028758cd53f45649ccf296e17393f4d1de114ce2b4390788df4e4806a6"],
+        expect!["42552f9cf009681d3eb8c921b4e5fc56ff80b41df23f1e56388e00c70f566f3c"],
     );
     circle.account("alice");
     check(
         circle.guardians[0].head().checkpoint,
-        expect!["474f01e15b2c2efd84b92488bdc295397edceec073e1977bd5d9a8bb2e64ad5f"],
+        expect!["733ae918431802d7faf1089ce8beaecd0faee3dcfd2e637734b08565efc0a426"],
     );
 }

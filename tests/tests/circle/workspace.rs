@@ -153,3 +153,27 @@ fn pure_crates_read_no_clock_environment_file_or_socket() {
         assert!(seen > 3, "{folder} was not read");
     }
 }
+
+/// A row of one table must never be taken for a row of another: keys begin with what others choose, such as public keys.
+#[test]
+fn no_table_of_the_kernel_begins_like_another() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../circle/src");
+    let mut files = vec![std::path::PathBuf::from(root)];
+    let mut prefixes: Vec<String> = Vec::new();
+    while let Some(path) = files.pop() {
+        if path.is_dir() {
+            let entries = path.read_dir().expect("readable");
+            files.extend(entries.map(|entry| entry.expect("readable").path()));
+            continue;
+        }
+        let source = std::fs::read_to_string(&path).expect("readable");
+        let found = source.split("Table::new(b\"").skip(1);
+        prefixes.extend(found.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
+    }
+    assert!(prefixes.len() > 20, "the tables were not found: {prefixes:?}");
+    prefixes.sort();
+    // Sorted, so that a prefix stands right before what begins with it.
+    for pair in prefixes.windows(2) {
+        assert!(!pair[1].starts_with(&pair[0]), "{pair:?}");
+    }
+}
