@@ -1,12 +1,18 @@
 //! The circle node: configuration, wiring, storage, API and command line.
 
+pub mod api;
 pub mod cli;
 pub mod config;
+pub mod devnet;
+pub mod genesis_file;
 pub mod iou_file;
 pub mod iou_make;
 pub mod keyring;
+pub mod node;
 pub mod policies;
 pub mod problem;
 pub mod quote;
+pub mod setup;
 pub mod store;
+pub mod system;
 pub mod usage;

@@ -77,6 +77,18 @@ impl fmt::Display for Problem {
     }
 }
 
+impl From<circle::rejection::Rejection> for Problem {
+    fn from(rejection: circle::rejection::Rejection) -> Self {
+        Self::of(rejection.code.clone(), &rejection.message)
+    }
+}
+
+impl From<circle::state::StoreFault> for Problem {
+    fn from(fault: circle::state::StoreFault) -> Self {
+        Self::of("node.store", fault)
+    }
+}
+
 impl From<threescript::action::ActionError> for Problem {
     fn from(error: threescript::action::ActionError) -> Self {
         Self::new(error.code, error.reason, error.mend).at(error.line, error.column)

@@ -1,8 +1,14 @@
 //! The command line: one file per verb.
 
 mod act;
+mod ask;
+mod devnet;
+mod init;
 mod iou;
-mod output;
+pub(crate) mod output;
+mod start;
+mod status;
+mod target;
 
 use std::process::ExitCode;
 
@@ -23,21 +29,36 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Devnet(devnet::Args),
+    Init(init::Args),
+    Start(start::Args),
+    Status(status::Args),
     Act(act::Args),
+    Ask(ask::Args),
     Iou(iou::Args),
 }
 
 impl Verb {
     fn json(&self) -> bool {
         match self {
+            Self::Devnet(args) => args.json,
+            Self::Init(args) => args.json,
+            Self::Start(args) => args.json,
+            Self::Status(args) => args.json,
             Self::Act(args) => args.json,
+            Self::Ask(args) => args.json,
             Self::Iou(args) => args.json(),
         }
     }
 
     fn run(self) -> Result<(), Problem> {
         match self {
+            Self::Devnet(args) => devnet::run(args),
+            Self::Init(args) => init::run(args),
+            Self::Start(args) => start::run(args),
+            Self::Status(args) => status::run(args),
             Self::Act(args) => act::run(args),
+            Self::Ask(args) => ask::run(args),
             Self::Iou(args) => iou::run(args),
         }
     }

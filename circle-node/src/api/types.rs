@@ -1,0 +1,353 @@
+//! What the API says, in JSON. Hashes and keys are hexadecimal, amounts decimal strings of whole units.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// `GET /v1/status`: how a node and its circle stand.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// The circle's id.
+    pub circle: String,
+    /// Its name.
+    pub name: String,
+    /// Digest of its genesis.
+    pub genesis: String,
+    /// The guardian whose node this is.
+    pub guardian: String,
+    /// The last executed height.
+    pub height: u64,
+    /// When that block was made, milliseconds since 1970.
+    pub block_time_ms: u64,
+    /// How long ago this node decided its last block.
+    pub last_block_age_ms: u64,
+    /// This node's conclusion at `height`.
+    pub checkpoint: Checkpoint,
+    /// The newest height that has to be attested.
+    pub to_attest: u64,
+    /// More than two thirds of the guardians attested up to here.
+    pub certified_height: u64,
+    /// All active guardians did.
+    pub unanimous_height: u64,
+    /// The height at which reads are answered; none if nothing certified is at hand.
+    pub served_height: Option<u64>,
+    /// Everybody the circle waits for now, by name.
+    pub waiting_for: Vec<String>,
+    /// The same by what waits.
+    pub waiting: Vec<Waiting>,
+    /// Guardians out of the active set by a decision of the circle.
+    pub benched: Vec<String>,
+    /// `agrees`, `contradicted`, or `minority` if this node itself went astray.
+    pub agreement: String,
+    /// Who concluded otherwise than this node.
+    pub diverged: Vec<Diverged>,
+    /// How every guardian stands.
+    pub guardians: Vec<Guardian>,
+    /// Links to others that are up.
+    pub peers_connected: usize,
+    /// What waits to be ordered.
+    pub mempool: Mempool,
+    /// Payouts that are not signed.
+    pub payouts_waiting: Vec<PayoutWaiting>,
+    /// The active policies.
+    pub policies: Vec<Policy>,
+    /// The bounds of every script run and of transactions.
+    pub limits: Value,
+    /// Why the node stopped executing, if it did.
+    pub failure: Option<String>,
+}
+
+/// One thing that waits, and for whom.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Waiting {
+    /// What waits.
+    pub what: String,
+    /// For whom, by name.
+    pub waiting_for: Vec<String>,
+}
+
+/// A node's conclusion at a height.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The height.
+    pub height: u64,
+    /// What guardians sign.
+    pub digest: String,
+    /// The ordered block.
+    pub block: String,
+    /// The checkpoint below.
+    pub previous: String,
+    /// The root of the state after the block.
+    pub state_root: String,
+    /// The root over all outcomes in the block.
+    pub outcome_root: String,
+    /// Whether it has to be attested; blocks of attestations need none.
+    pub substantial: bool,
+}
+
+/// How one guardian stands.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Guardian {
+    /// The name.
+    pub name: String,
+    /// The key.
+    pub key: String,
+    /// Whether this node has a link to it; none for the node itself.
+    pub connected: Option<bool>,
+    /// The height that it attested last.
+    pub attested_height: u64,
+    /// Up to where it agrees with this node.
+    pub agreed_height: u64,
+    /// Whether it is out of the active set.
+    pub benched: bool,
+}
+
+/// A divergence: what differs first, and who against whom.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Diverged {
+    /// The first height at which conclusions differ, or, while `found` is false, the lowest attested one.
+    pub height: u64,
+    /// Whether a testimony showed where it began.
+    pub found: bool,
+    /// The transaction or schedule whose outcome differs first.
+    pub cause: Option<Cause>,
+    /// Who agrees with this node about that height, by name.
+    pub agree: Vec<String>,
+    /// Who does not.
+    pub differ: Vec<String>,
+    /// This node's digests.
+    pub ours: Digests,
+    /// Those of the others.
+    pub theirs: Digests,
+}
+
+/// Digests that differ.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Digests {
+    /// Of the outcome of the cause.
+    pub outcome: Option<String>,
+    /// Of the state.
+    pub state_root: Option<String>,
+    /// Of the checkpoint.
+    pub checkpoint: Option<String>,
+}
+
+/// What ran where conclusions first differ.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Cause {
+    /// Its place in the block, from 0.
+    pub index: u32,
+    /// The id of a transaction.
+    pub transaction: Option<String>,
+    /// `actor.action` of each of its actions, or the schedule.
+    pub actions: Vec<String>,
+    /// Who sent it.
+    pub sender: Option<String>,
+}
+
+/// What waits to be ordered at this node.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Mempool {
+    /// How many transactions.
+    pub transactions: usize,
+    /// How many bytes.
+    pub bytes: usize,
+}
+
+/// A payout that is not signed yet.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PayoutWaiting {
+    /// Its number.
+    pub payout: u64,
+    /// `planned` or `signing`.
+    pub state: String,
+    /// What it waits with, in words.
+    pub with: String,
+    /// For whom, by name.
+    pub waiting_for: Vec<String>,
+}
+
+/// An active policy.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Policy {
+    /// The name.
+    pub name: String,
+    /// The hash.
+    pub hash: String,
+}
+
+/// `GET /v1/transactions/{id}`: where a transaction is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Transaction {
+    /// Its id.
+    pub id: String,
+    /// `waiting` (not seen in a block), `executed`, or `certified`.
+    pub state: String,
+    /// The height of its block.
+    pub height: Option<u64>,
+    /// What became of it.
+    pub receipt: Option<Receipt>,
+    /// Whom its certification waits for.
+    pub waiting_for: Vec<String>,
+}
+
+/// What became of a transaction.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Receipt {
+    /// `ok`, or why it was refused.
+    pub code: String,
+    /// For people.
+    pub message: String,
+    /// `file:line:column` in a policy.
+    pub place: Option<String>,
+    /// `actor.action` of each action.
+    pub actions: Vec<String>,
+    /// Who sent it.
+    pub sender: Option<String>,
+    /// Hashes of the policies that ran.
+    pub policies: Vec<String>,
+    /// What was made known.
+    pub events: Vec<Event>,
+    /// What the circle wants done in the world.
+    pub effects: Vec<Event>,
+}
+
+/// An event or an effect.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Event {
+    /// `actor.name`.
+    pub name: String,
+    /// What it says.
+    pub data: Value,
+}
+
+/// `POST /v1/transactions`: accepted here, not yet ordered.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Submitted {
+    /// The id under which to ask for it.
+    pub id: String,
+}
+
+/// `GET /v1/accounts/{name}`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Account {
+    /// The name.
+    pub name: String,
+    /// The key.
+    pub key: String,
+    /// The roles.
+    pub roles: Vec<String>,
+    /// A nonce for its next transaction. This node hands each out once a minute.
+    pub next_nonce: u64,
+    /// The height of the state that was asked.
+    pub height: u64,
+}
+
+/// An answer from certified state.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct At<T> {
+    /// The height of the state that was asked.
+    pub height: u64,
+    /// Up to where more than two thirds of the guardians agree.
+    pub certified_height: u64,
+    /// The answer.
+    #[serde(flatten)]
+    pub answer: T,
+}
+
+/// `GET /v1/payouts`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Payouts {
+    /// All, by number.
+    pub payouts: Vec<Payout>,
+    /// The wallets.
+    pub wallets: Vec<Wallet>,
+}
+
+/// A wallet.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Wallet {
+    /// The name.
+    pub name: String,
+    /// The network's passphrase.
+    pub network_passphrase: String,
+    /// The group key's account, once the key is made.
+    pub account: Option<String>,
+    /// Where its key ceremony is.
+    pub ceremony: String,
+    /// Whom the ceremony waits for.
+    pub waiting_for: Vec<String>,
+}
+
+/// A payout.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Payout {
+    /// Its number.
+    pub id: u64,
+    /// `planned`, `signing` or `signed`.
+    pub state: String,
+    /// The group key's account.
+    pub wallet: String,
+    /// The network's passphrase.
+    pub network_passphrase: String,
+    /// The transaction's hash on that network.
+    pub tx_hash: String,
+    /// The signed envelope, base64.
+    pub envelope_xdr: Option<String>,
+    /// Who gets what.
+    pub lines: Vec<Line>,
+}
+
+/// A line of a payout.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Line {
+    /// The account in the circle.
+    pub account: String,
+    /// Its Stellar account.
+    pub to: String,
+    /// The asset.
+    pub asset: String,
+    /// How much.
+    pub amount: String,
+}
+
+/// `GET /v1/owed`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OwedList {
+    /// By consumer and farmer.
+    pub owed: Vec<Owed>,
+}
+
+/// What stays owed between two.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Owed {
+    /// Who owes.
+    pub consumer: String,
+    /// To whom.
+    pub farmer: String,
+    /// In which asset.
+    pub asset: String,
+    /// How much.
+    pub amount: String,
+}
+
+/// `GET /v1/certificates/{height}`: enough signatures over one checkpoint at or above a height.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Certificate {
+    /// The checkpoint that was signed.
+    pub checkpoint: Checkpoint,
+    /// Who signed, and the signatures over its digest.
+    pub signatures: Vec<CertificateSignature>,
+    /// How many are needed.
+    pub quorum: usize,
+}
+
+/// One signature of a certificate.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CertificateSignature {
+    /// The guardian.
+    pub guardian: String,
+    /// Its key.
+    pub key: String,
+    /// Over the checkpoint's digest.
+    pub signature: String,
+}

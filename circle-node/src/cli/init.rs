@@ -1,0 +1,239 @@
+//! `circle init`: a guardian's home, and the genesis of a circle.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::output;
+use super::target::DEFAULT_HOME;
+use crate::config::{Home, Ordering};
+use crate::genesis_file;
+use crate::problem::Problem;
+use crate::setup::{self, Founding, Joining, MemberFile};
+
+/// The issuer of TFT on Stellar's public network.
+const TFT_ISSUER: &str = "GBOVQKJYHXRR3DX6NOX2RRYFRCUMSADGDESTDNBDS6CDVLGVESRTAC47";
+
+/// Found a circle, in three steps.
+///
+/// 1. Every guardian makes a home with a key, and gives the member file to the founder:
+///
+///    circle init --home my-home --guardian ada --address 203.0.113.7:9700
+///
+/// 2. The founder makes the genesis of 9 to 99 member files, and gives it to all:
+///
+///    circle init --circle 'Our circle' --members ada.member.json bob.member.json … --out genesis.json
+///
+/// 3. Every guardian compares its digest with the others, puts it into the home, and starts:
+///
+///    circle init --home my-home --guardian ada --genesis genesis.json && circle start --home my-home
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Args {
+    /// The home directory of the guardian's node.
+    #[arg(long, value_name = "DIR", env = "CIRCLE_HOME", default_value = DEFAULT_HOME)]
+    pub home: PathBuf,
+    /// The guardian's name: letters, digits, '.', '_' and '-'.
+    #[arg(
+        long,
+        value_name = "NAME",
+        required_unless_present = "circle",
+        conflicts_with = "circle"
+    )]
+    pub guardian: Option<String>,
+    /// Where the other guardians reach this node: IPv4 or [IPv6], and port. May be given several times.
+    #[arg(long, value_name = "IP:PORT")]
+    pub address: Vec<SocketAddr>,
+    /// The genesis to put into the home.
+    #[arg(long, value_name = "FILE", conflicts_with = "circle")]
+    pub genesis: Option<PathBuf>,
+    /// Where the API of this node listens; leave it on loopback.
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:9800")]
+    pub api: SocketAddr,
+    /// The name of a new circle.
+    #[arg(long, value_name = "NAME", requires = "members", requires = "out")]
+    pub circle: Option<String>,
+    /// The member files of all its guardians, 9 to 99.
+    #[arg(long, value_name = "FILE", num_args = 1.., requires = "circle")]
+    pub members: Vec<PathBuf>,
+    /// Where the genesis is written.
+    #[arg(long, value_name = "FILE", requires = "circle")]
+    pub out: Option<PathBuf>,
+    /// The Stellar account that issues TFT.
+    #[arg(long, value_name = "G…", default_value = TFT_ISSUER)]
+    pub tft_issuer: String,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Runs the verb.
+pub fn run(args: Args) -> Result<(), Problem> {
+    match (&args.circle, &args.out, &args.guardian) {
+        (Some(circle), Some(out), _) => found(&args, circle, out),
+        (_, _, Some(guardian)) => home(&args, guardian),
+        _ => Err(Problem::new(
+            "init",
+            "neither a guardian nor a circle is named",
+            "see `circle init --help` for the three steps",
+        )),
+    }
+}
+
+fn found(args: &Args, circle: &str, out: &Path) -> Result<(), Problem> {
+    let members = args
+        .members
+        .iter()
+        .map(|path| setup::read_json::<MemberFile>(path, "member file"))
+        .collect::<Result<Vec<_>, _>>()?;
+    let issuer = treasury_protocol::stellar::key_of_address(&args.tft_issuer)
+        .map_err(|error| Problem::of(error.code(), error))?;
+    let founding = Founding {
+        name: circle,
+        circle: None,
+        members: &members,
+        tft_issuer: circle::ids::Key(issuer),
+        time_ms: setup::now_ms(),
+    };
+    let genesis = setup::found(&founding)?;
+    let text = genesis_file::render(&genesis, &addresses(&members));
+    if out.exists() {
+        let reason = format!("{} exists already", out.display());
+        return Err(Problem::new(
+            "file",
+            reason,
+            "name another file with --out: a genesis is never overwritten",
+        ));
+    }
+    std::fs::write(out, text).map_err(|error| Problem::file("write", out, error))?;
+    let digest = hex::encode(genesis.digest());
+    if args.json {
+        output::print_json(
+            &json!({ "genesis": out, "circle": genesis.circle.to_string(), "digest": digest, "guardians": members.len() }),
+        );
+    } else {
+        output::print(format!(
+            "{} has the genesis of {circle} with {} guardians.\nIts digest is {digest}.",
+            out.display(),
+            members.len()
+        ));
+        output::print(
+            "Give it to every guardian; all compare the digest, then run\n  circle init --guardian NAME --genesis FILE",
+        );
+    }
+    Ok(())
+}
+
+fn home(args: &Args, guardian: &str) -> Result<(), Problem> {
+    let home = Home::new(&args.home);
+    let Some(genesis) = &args.genesis else {
+        if args.address.is_empty() {
+            return Err(Problem::new(
+                "init.address",
+                "no address is given",
+                "say with --address where the other guardians reach this node",
+            ));
+        }
+        let member = setup::member(&home, guardian, args.address.clone())?;
+        let path = home.path().join(format!("{guardian}.member.json"));
+        let text = serde_json::to_string_pretty(&member).unwrap_or_default() + "\n";
+        std::fs::write(&path, text).map_err(|error| Problem::file("write", &path, error))?;
+        if args.json {
+            output::print_json(
+                &json!({ "home": home.path(), "member_file": path, "member": member }),
+            );
+        } else {
+            output::print(format!(
+                "{} is the home of {guardian}, with a new key or the one it had.",
+                home.path().display()
+            ));
+            output::print(format!(
+                "Give {} to whoever founds the circle; it holds nothing secret.",
+                path.display()
+            ));
+        }
+        return Ok(());
+    };
+    let text =
+        std::fs::read_to_string(genesis).map_err(|error| Problem::file("read", genesis, error))?;
+    let parsed = genesis_file::read(genesis)?;
+    let members = genesis_file::addresses(&text);
+    let own = if args.address.is_empty() {
+        members.get(guardian).cloned().unwrap_or_default()
+    } else {
+        args.address.clone()
+    };
+    let Some(port) = own.first().map(SocketAddr::port) else {
+        let reason = format!("{} does not say where {guardian} is", genesis.display());
+        return Err(Problem::new(
+            "init.address",
+            reason,
+            "say with --address where the other guardians reach this node",
+        ));
+    };
+    let member = setup::member(&home, guardian, own.clone())?;
+    if !parsed
+        .members
+        .iter()
+        .any(|one| one.name == guardian && one.key.to_string() == member.key)
+    {
+        let reason = format!(
+            "{} does not name {guardian} with the key in {}",
+            genesis.display(),
+            home.keys().display()
+        );
+        return Err(Problem::new(
+            "home.key",
+            reason,
+            "check the name and the home; the key is the one that the member file gave",
+        ));
+    }
+    let members = members
+        .into_iter()
+        .chain([(guardian.to_owned(), own)])
+        .collect();
+    let listen = vec![SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port)];
+    let joining = Joining {
+        guardian,
+        genesis: &text,
+        listen,
+        api: args.api,
+        members,
+        ordering: Ordering::default(),
+    };
+    setup::join(&home, joining)?;
+    let digest = hex::encode(parsed.digest());
+    if args.json {
+        output::print_json(
+            &json!({ "home": home.path(), "circle": parsed.circle.to_string(), "digest": digest }),
+        );
+    } else {
+        output::print(format!(
+            "{} is ready for {} as {guardian}. The digest of its genesis is {digest}.",
+            home.path().display(),
+            parsed.name
+        ));
+        output::print(format!(
+            "Start it with\n  circle start --home {}",
+            home.path().display()
+        ));
+    }
+    Ok(())
+}
+
+fn addresses(members: &[MemberFile]) -> BTreeMap<String, Vec<SocketAddr>> {
+    members
+        .iter()
+        .map(|member| (member.name.clone(), member.addresses.clone()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_shipped_issuer_is_an_account() {
+        assert!(treasury_protocol::stellar::key_of_address(super::TFT_ISSUER).is_ok());
+    }
+}

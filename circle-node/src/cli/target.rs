@@ -1,0 +1,56 @@
+//! Which node a verb talks to.
+
+use std::path::PathBuf;
+
+use crate::api::client::Client;
+use crate::config::Home;
+use crate::problem::Problem;
+
+/// The home that is used when none is named.
+pub const DEFAULT_HOME: &str = "circle-home";
+
+/// Options that name a node.
+#[derive(Debug, clap::Args)]
+pub struct Target {
+    /// The address of a node's API, as in http://127.0.0.1:9800.
+    #[arg(long, value_name = "URL", env = "CIRCLE_NODE")]
+    pub node: Option<String>,
+    /// The home directory of a node on this machine, whose API is used.
+    #[arg(long, value_name = "DIR", env = "CIRCLE_HOME", default_value = DEFAULT_HOME, conflicts_with = "node")]
+    pub home: PathBuf,
+}
+
+impl Target {
+    /// A client of the node.
+    pub fn client(&self) -> Result<Client, Problem> {
+        match &self.node {
+            Some(url) => Client::new(url),
+            None => {
+                let config = Home::new(&self.home).read_config().map_err(|problem| match problem.code.as_str() {
+                    "home.missing" => Problem {
+                        mend: "name a node with --node http://HOST:PORT, or a home with --home DIR".into(),
+                        ..problem
+                    },
+                    _ => problem,
+                })?;
+                Client::new(&config.api.to_string())
+            }
+        }
+    }
+}
+
+/// Runs `work` on a small runtime of its own.
+pub fn block_on<T>(work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime
+        .map_err(|error| {
+            Problem::new(
+                "runtime",
+                error.to_string(),
+                "free some memory, then try again",
+            )
+        })?
+        .block_on(work)
+}

@@ -1,0 +1,139 @@
+//! The homes of a development circle: one directory with everything of every guardian.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+
+use circle::ids::CircleId;
+use ed25519_zebra::SigningKey;
+use rand::Rng;
+
+use crate::config::{Home, Ordering};
+use crate::genesis_file;
+use crate::keyring::Keyring;
+use crate::problem::Problem;
+use crate::setup::{self, Founding, Joining};
+
+/// The name of every development circle; its id follows from the name, so that IOUs can be made before it exists.
+pub const CIRCLE: &str = "devnet";
+/// The issuer of TFT on Stellar's test network.
+const TFT_ISSUER: &str = "GA47YZA3PKFUZMPLQ3B5F2E3CJIB57TGGU7SPCQT2WAEYKN766PWIMB3";
+/// Below the ports that systems give to outgoing connections, of which the links make thousands.
+const PORTS: std::ops::Range<u16> = 10_000..32_000;
+
+/// One guardian of a development circle.
+pub struct Seat {
+    /// The name.
+    pub name: String,
+    /// The home of its node.
+    pub home: Home,
+    /// Where its API listens.
+    pub api: SocketAddr,
+    /// Its key.
+    pub key: SigningKey,
+}
+
+/// The name of guardian `number`, from 1.
+pub fn guardian(number: usize) -> String {
+    format!("g{number}")
+}
+
+/// Makes the homes of `count` guardians in `directory`, or finds them there.
+pub fn prepare(directory: &Path, count: usize) -> Result<Vec<Seat>, Problem> {
+    let genesis_path = directory.join("genesis.json");
+    let names: Vec<String> = (1..=count).map(guardian).collect();
+    let home = |name: &String| Home::new(directory.join(name));
+    if genesis_path.exists() {
+        let found = genesis_file::read(&genesis_path)?.members.count();
+        if found != count {
+            let reason = format!(
+                "{} holds a circle of {found} guardians, not of {count}",
+                directory.display()
+            );
+            return Err(Problem::new(
+                "devnet.dir",
+                reason,
+                "name another directory with --dir, or the number that it has",
+            ));
+        }
+    } else {
+        let ports = free_ports(2 * count)?;
+        let at = |port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let addresses: BTreeMap<String, Vec<SocketAddr>> = names
+            .iter()
+            .zip(&ports)
+            .map(|(name, port)| (name.clone(), vec![at(*port)]))
+            .collect();
+        let members = names
+            .iter()
+            .map(|name| setup::member(&home(name), name, addresses[name].clone()))
+            .collect::<Result<Vec<_>, _>>()?;
+        let issuer = treasury_protocol::stellar::key_of_address(TFT_ISSUER)
+            .map_err(|error| Problem::of(error.code(), error))?;
+        let genesis = setup::found(&Founding {
+            name: CIRCLE,
+            circle: Some(CircleId::of_name(CIRCLE)),
+            members: &members,
+            tft_issuer: circle::ids::Key(issuer),
+            time_ms: setup::now_ms(),
+        })?;
+        let text = genesis_file::render(&genesis, &addresses);
+        for (index, name) in names.iter().enumerate() {
+            let joining = Joining {
+                guardian: name,
+                genesis: &text,
+                listen: addresses[name].clone(),
+                api: at(ports[count + index]),
+                members: addresses.clone(),
+                ordering: Ordering::default(),
+            };
+            setup::join(&home(name), joining)?;
+        }
+        // Last: its presence says that all homes are complete.
+        std::fs::write(&genesis_path, text)
+            .map_err(|error| Problem::file("write", &genesis_path, error))?;
+    }
+    let seat = |name: &String| {
+        let home = home(name);
+        let api = home.read_config()?.api;
+        let key = *Keyring::new(home.keys())
+            .existing(name)
+            .map_err(|error| Problem::of("home.key", error))?;
+        Ok(Seat {
+            name: name.clone(),
+            home,
+            api,
+            key,
+        })
+    };
+    names.iter().map(seat).collect()
+}
+
+/// That many free ports in a row.
+fn free_ports(count: usize) -> Result<Vec<u16>, Problem> {
+    for _ in 0..100 {
+        let first = rand::thread_rng().gen_range(PORTS.start..PORTS.end - count as u16);
+        let ports: Vec<u16> = (first..).take(count).collect();
+        // All are held until all are had.
+        let held: Vec<TcpListener> = ports
+            .iter()
+            .map_while(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).ok())
+            .collect();
+        if held.len() == count {
+            return Ok(ports);
+        }
+    }
+    Err(Problem::new(
+        "devnet.ports",
+        format!("no {count} free ports in a row on 127.0.0.1"),
+        "stop other programs that listen there",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_issuer_is_an_account() {
+        assert!(treasury_protocol::stellar::key_of_address(super::TFT_ISSUER).is_ok());
+    }
+}

@@ -1,0 +1,268 @@
+//! What the threads of one node share: its store, its log, and which of its state is certified.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::time::Instant;
+
+use circle::checkpoint;
+use circle::duties::{self, Agreement};
+use circle::gate;
+use circle::genesis::Genesis;
+use circle::ids::Key;
+use circle::machine::Machine;
+use circle::state::{KeyValue, Region, RegionView, StoreFault};
+use consensus::log::OrderedLog;
+use ed25519_zebra::SigningKey;
+use tokio::sync::watch;
+
+use super::nonces::Nonces;
+use crate::problem::Problem;
+use crate::store::{Store, View};
+
+/// Shared by the execution thread, the agent and the API of one node.
+pub struct Core {
+    /// What the circle started with.
+    pub genesis: Arc<Genesis>,
+    /// The index of this node's guardian.
+    pub me: u32,
+    /// The guardian's key.
+    pub key: SigningKey,
+    /// The committed state.
+    pub store: Arc<Store>,
+    /// The ordered log.
+    pub log: Arc<dyn OrderedLog>,
+    /// For questions and declarations; blocks have a machine of their own.
+    pub asking: Mutex<Machine>,
+    /// Nonces that were handed out.
+    nonces: Mutex<Nonces>,
+    served: RwLock<Served>,
+    time_ms: Arc<AtomicU64>,
+    executed: watch::Sender<u64>,
+    failure: OnceLock<Problem>,
+}
+
+struct Served {
+    view: Option<Arc<View>>,
+    agreement: Agreement,
+}
+
+/// The rows of one moment, by region.
+pub struct Rows {
+    /// The height of the block that left them so.
+    pub height: u64,
+    /// Up to where more than two thirds of the guardians agree, as far as this node knows now.
+    pub certified_height: u64,
+    /// The whole store.
+    pub store: Arc<dyn KeyValue>,
+    /// The replicated state.
+    pub state: RegionView,
+    /// What this node keeps beside it.
+    pub local: RegionView,
+}
+
+impl Rows {
+    fn new(view: Arc<View>, certified_height: u64) -> Self {
+        let height = view.head().height;
+        let store: Arc<dyn KeyValue> = view;
+        Self {
+            height,
+            certified_height,
+            state: RegionView::new(store.clone(), Region::State),
+            local: RegionView::new(store.clone(), Region::Local),
+            store,
+        }
+    }
+}
+
+/// What a core is made of.
+pub struct Parts {
+    /// What the circle started with.
+    pub genesis: Arc<Genesis>,
+    /// The index of this node's guardian.
+    pub me: u32,
+    /// The guardian's key.
+    pub key: SigningKey,
+    /// The committed state.
+    pub store: Arc<Store>,
+    /// The ordered log.
+    pub log: Arc<dyn OrderedLog>,
+    /// A machine for questions.
+    pub asking: Machine,
+    /// Time of the last executed block, shared with the check of transactions.
+    pub time_ms: Arc<AtomicU64>,
+}
+
+impl Core {
+    /// The core of a node whose store was opened and whose log was started.
+    pub fn new(parts: Parts) -> Result<Arc<Self>, StoreFault> {
+        let Parts {
+            genesis,
+            me,
+            key,
+            store,
+            log,
+            asking,
+            time_ms,
+        } = parts;
+        let (executed, _) = watch::channel(store.head().height);
+        let core = Self {
+            genesis,
+            me,
+            key,
+            store,
+            log,
+            asking: Mutex::new(asking),
+            nonces: Mutex::default(),
+            served: RwLock::new(Served {
+                view: None,
+                agreement: Agreement::Agrees,
+            }),
+            time_ms,
+            executed,
+            failure: OnceLock::new(),
+        };
+        core.follow()?;
+        Ok(Arc::new(core))
+    }
+
+    /// The name of this node's guardian.
+    pub fn name(&self) -> &str {
+        self.guardian(self.me)
+    }
+
+    /// The name of a guardian.
+    pub fn guardian(&self, index: u32) -> &str {
+        self.genesis
+            .members
+            .get(index as usize)
+            .map_or("?", |member| member.name.as_str())
+    }
+
+    /// The rows as the last block left them, certified or not.
+    pub fn newest(&self) -> Result<Rows, StoreFault> {
+        let view = self.store.view();
+        let state = RegionView::new(view.clone(), Region::State);
+        let certified_height = gate::gate(&state)?.certified_height;
+        Ok(Rows::new(view, certified_height))
+    }
+
+    /// The newest rows that more than two thirds of the guardians agree with.
+    pub fn certified(&self) -> Result<Rows, Problem> {
+        if let Some(failure) = self.failure() {
+            return Err(failure.clone());
+        }
+        let served = self.served.read().unwrap_or_else(PoisonError::into_inner);
+        if let Agreement::Minority { height } = served.agreement {
+            let reason = format!(
+                "the node of {} concluded otherwise than the circle, from height {height} on at the latest; its state is not the circle's",
+                self.name()
+            );
+            return Err(Problem::new(
+                "node.astray",
+                reason,
+                "ask another node; `circle status` shows where it went astray",
+            ));
+        }
+        let Some(view) = served.view.clone() else {
+            let reason =
+                "this node has no certified state yet: too few guardians attested what it executed";
+            return Err(Problem::new(
+                "node.uncertified",
+                reason,
+                "try again soon; `circle status` says whom the circle waits for",
+            ));
+        };
+        drop(served);
+        let certified_height = self.newest()?.certified_height;
+        Ok(Rows::new(view, certified_height))
+    }
+
+    /// The height at which reads are answered.
+    pub fn served_height(&self) -> Option<u64> {
+        let served = self.served.read().unwrap_or_else(PoisonError::into_inner);
+        let astray = matches!(served.agreement, Agreement::Minority { .. });
+        served
+            .view
+            .as_ref()
+            .filter(|_| !astray && self.failure().is_none())
+            .map(|view| view.head().height)
+    }
+
+    /// How this node stands to the others.
+    pub fn agreement(&self) -> Agreement {
+        self.served
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .agreement
+            .clone()
+    }
+
+    /// Looks again at what is certified, after a block was committed.
+    pub fn follow(&self) -> Result<(), StoreFault> {
+        let newest = self.newest()?;
+        let agreement = duties::agreement(&newest.store, &self.genesis)?;
+        // Blocks above the newest substantial one hold attestations only: if it is certified, so is what they say.
+        let settled = checkpoint::newest_substantial(&newest.local)? <= newest.certified_height;
+        let candidate = if settled {
+            Some(self.store.view())
+        } else {
+            self.store.view_at(newest.certified_height)
+        };
+        let mut served = self.served.write().unwrap_or_else(PoisonError::into_inner);
+        served.agreement = agreement;
+        let height = |view: &Arc<View>| view.head().height;
+        if let Some(candidate) = candidate
+            && served
+                .view
+                .as_ref()
+                .is_none_or(|view| height(view) < height(&candidate))
+        {
+            self.store.certified(height(&candidate));
+            served.view = Some(candidate);
+        }
+        Ok(())
+    }
+
+    /// Says that a block was committed.
+    pub fn committed(&self, height: u64, time_ms: u64) -> Result<(), StoreFault> {
+        self.time_ms.store(time_ms, Ordering::Relaxed);
+        self.follow()?;
+        self.executed.send_replace(height);
+        Ok(())
+    }
+
+    /// Block time of the last executed block, milliseconds since 1970.
+    pub fn time_ms(&self) -> u64 {
+        self.time_ms.load(Ordering::Relaxed)
+    }
+
+    /// The last executed height, as it changes.
+    pub fn executed(&self) -> watch::Receiver<u64> {
+        self.executed.subscribe()
+    }
+
+    /// Stops this node's execution for good: it would rather say nothing than something wrong.
+    pub fn fail(&self, problem: Problem) {
+        tracing::error!(guardian = self.name(), "{problem}");
+        let _ = self.failure.set(problem);
+        self.executed.send_modify(|_| {});
+    }
+
+    /// Why this node stopped.
+    pub fn failure(&self) -> Option<&Problem> {
+        self.failure.get()
+    }
+
+    /// A nonce for the next transaction of the account with this key. `next` is what the newest state says.
+    pub fn nonce(&self, account: Key, next: u64) -> u64 {
+        self.nonces
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take(account, next, Instant::now())
+    }
+
+    /// The machine that answers questions. It caches compiled policies and holds no state.
+    pub fn asking(&self) -> MutexGuard<'_, Machine> {
+        self.asking.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

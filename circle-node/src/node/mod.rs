@@ -1,0 +1,382 @@
+//! One guardian's node: the ordered log, the execution of its blocks, the agent, and the API, wired together.
+//!
+//! ```text
+//! links ─ ordering engine ─ blocks ─▶ execution thread ─▶ store ─▶ agent ─▶ transactions ─▶ ordering engine
+//!                                                           └────▶ API (reads of certified state)
+//! ```
+//! Many nodes may live in one process: each has two threads of its own and shares the runtime.
+
+mod agent;
+pub mod answers;
+pub mod core;
+mod execution;
+mod nonces;
+mod secrets;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use circle::Fault;
+use circle::digest::Hash;
+use circle::genesis::Genesis;
+use circle::ids::Key;
+use circle::machine::Machine;
+use circle::session::Stop;
+use circle::{checkpoint, state::Region, state::RegionView};
+use consensus::embedded::{self, Embedded, Limits, Timeouts};
+use consensus::log::{Member, OrderedLog};
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::sync::{oneshot, watch};
+
+use self::core::{Core, Parts};
+use self::secrets::Secrets;
+use crate::api::server;
+use crate::config::{Config, Home};
+use crate::genesis_file;
+use crate::keyring::Keyring;
+use crate::problem::Problem;
+use crate::store::{Store, StoreError, StoreMemory};
+
+/// How a node is started, beside its home.
+#[derive(Clone, Default)]
+pub struct Options {
+    /// For tests of divergence only: this node computes something else than the others.
+    pub fault: Option<Fault>,
+    /// Execute the whole log again when the state is missing.
+    pub rebuild: bool,
+    /// Memory for rows, shared by the nodes of a process.
+    pub memory: Option<Arc<StoreMemory>>,
+}
+
+/// A running node. Dropping it stops nothing; call [`Node::stop`].
+pub struct Node {
+    core: Arc<Core>,
+    api: SocketAddr,
+    stop: watch::Sender<bool>,
+    stop_api: oneshot::Sender<()>,
+    served: tokio::task::JoinHandle<()>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Node {
+    /// Starts the node whose home is `home`. Must be called inside a tokio runtime.
+    pub async fn start(home: &Home, options: Options) -> Result<Self, Problem> {
+        let config = home.read_config()?;
+        let genesis = genesis_file::read(&home.genesis())?;
+        let (me, key) = identity(home, &config, &genesis)?;
+        let members = members(&config, &genesis)?;
+
+        let machine = Machine::new(genesis.clone(), options.fault)?;
+        let asking = Machine::new(genesis.clone(), None)?;
+        let checking = Machine::new(genesis.clone(), None)?;
+        let memory = options
+            .memory
+            .unwrap_or_else(|| Arc::new(StoreMemory::shared_by(1)));
+        let store = Arc::new(open_store(home, &machine, &memory, options.rebuild)?);
+        let head = store.head();
+
+        let time_ms = Arc::new(AtomicU64::new(genesis.time_ms));
+        let check: embedded::Check = {
+            let (store, time_ms) = (store.clone(), time_ms.clone());
+            Arc::new(move |bytes| {
+                let now_ms = time_ms.load(Ordering::Relaxed);
+                checking
+                    .check(store.view(), now_ms, bytes)
+                    .map_err(|rejection| rejection.to_string())
+            })
+        };
+        let log_config = embedded::Config {
+            identity: key,
+            network: network(&genesis),
+            members,
+            scheduled: Vec::new(),
+            listen: config.listen.clone(),
+            data_dir: home.log(),
+            start_after: head.height,
+            genesis_time_ms: genesis.time_ms,
+            timeouts: timeouts(&config, genesis.members.count()),
+            limits: Limits::default(),
+        };
+        let (log, blocks) = Embedded::start(log_config, check)
+            .await
+            .map_err(|error| Problem::of("log.start", error))?;
+        let log: Arc<dyn OrderedLog> = Arc::new(log);
+        if head.height > 0 {
+            let block = compare_with_log(&*log, &store)?;
+            time_ms.store(block, Ordering::Relaxed);
+        }
+
+        let parts = Parts {
+            genesis: Arc::new(genesis),
+            me,
+            key,
+            store,
+            log,
+            asking,
+            time_ms,
+        };
+        let core = Core::new(parts)?;
+        let listener = TcpListener::bind(config.api).await.map_err(|error| {
+            let reason = format!("cannot listen for the API on {}: {error}", config.api);
+            Problem::new(
+                "api.listen",
+                reason,
+                "choose another `api` address in circle.toml, or stop what uses it",
+            )
+        })?;
+        let api = listener.local_addr().map_err(|error| {
+            Problem::new(
+                "api.listen",
+                error.to_string(),
+                "choose another `api` address",
+            )
+        })?;
+        let (stop, stopped) = watch::channel(false);
+        let (stop_api, api_stopped) = oneshot::channel::<()>();
+        let router = server::router(core.clone());
+        let served = tokio::spawn(async move {
+            let stopped = async {
+                let _ = api_stopped.await;
+            };
+            tokio::select! {
+                _ = axum::serve(listener, router) => {}
+                () = stopped => {}
+            }
+        });
+        let secrets = Secrets::open(home.secrets())?;
+        let runtime = Handle::current();
+        let threads = [
+            execution::start(core.clone(), machine, Box::new(blocks), runtime.clone()),
+            agent::start(core.clone(), secrets, runtime, stopped),
+        ];
+        let threads = threads
+            .into_iter()
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| {
+                Problem::new(
+                    "node.thread",
+                    format!("no thread for the node: {error}"),
+                    "raise the limit of threads and of memory, then start again",
+                )
+            })?;
+        Ok(Self {
+            core,
+            api,
+            stop,
+            stop_api,
+            served,
+            threads,
+        })
+    }
+
+    /// Where the API listens.
+    pub fn api(&self) -> SocketAddr {
+        self.api
+    }
+
+    /// The guardian's name.
+    pub fn name(&self) -> &str {
+        self.core.name()
+    }
+
+    /// Why the node stopped by itself, if it did.
+    pub fn failure(&self) -> Option<&Problem> {
+        self.core.failure()
+    }
+
+    /// Resolves when the node stopped by itself, with the reason.
+    pub async fn failed(&self) -> Problem {
+        let mut executed = self.core.executed();
+        loop {
+            if let Some(problem) = self.core.failure() {
+                return problem.clone();
+            }
+            if executed.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Stops the node and waits until its files are released.
+    pub async fn stop(self) {
+        let Self {
+            core,
+            stop,
+            stop_api,
+            served,
+            threads,
+            ..
+        } = self;
+        let _ = stop.send(true);
+        let _ = stop_api.send(());
+        let _ = served.await;
+        core.log.shutdown().await;
+        drop(core);
+        let joined = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                let _ = thread.join();
+            }
+        });
+        let _ = joined.await;
+    }
+}
+
+/// The network that links and votes belong to: this very genesis, not only a circle of that name.
+fn network(genesis: &Genesis) -> Hash {
+    genesis.digest()
+}
+
+fn identity(
+    home: &Home,
+    config: &Config,
+    genesis: &Genesis,
+) -> Result<(u32, ed25519_zebra::SigningKey), Problem> {
+    let mut keyring = Keyring::new(home.keys());
+    let key = *keyring
+        .existing(&config.guardian)
+        .map_err(|error| Problem::of("home.key", error))?;
+    let Some(member) = genesis
+        .members
+        .iter()
+        .find(|member| member.name == config.guardian)
+    else {
+        let reason = format!("{} is no guardian of {}", config.guardian, genesis.name);
+        return Err(Problem::new(
+            "home.guardian",
+            reason,
+            "use the genesis that names this guardian, or set `guardian` in circle.toml",
+        ));
+    };
+    if member.key != Key::of(&key) {
+        let reason = format!(
+            "the key of {} in {} is not the one in the genesis, {}",
+            config.guardian,
+            home.keys().display(),
+            member.key
+        );
+        return Err(Problem::new(
+            "home.key",
+            reason,
+            "put the key that the circle was founded with into that directory",
+        ));
+    }
+    let index = genesis.members.index_of(&member.key).unwrap_or_default();
+    Ok((index as u32, key))
+}
+
+fn members(config: &Config, genesis: &Genesis) -> Result<Vec<Member>, Problem> {
+    let strangers: Vec<&String> = config
+        .members
+        .keys()
+        .filter(|name| genesis.members.index_of_name(name).is_none())
+        .collect();
+    if let Some(stranger) = strangers.first() {
+        let reason = format!(
+            "`members` in circle.toml names {stranger}, who is no guardian of {}",
+            genesis.name
+        );
+        return Err(Problem::new(
+            "config.members",
+            reason,
+            "use the names of the genesis",
+        ));
+    }
+    let member = |member: &circle::member::Member| Member {
+        key: member.key.0,
+        addresses: config
+            .members
+            .get(&member.name)
+            .cloned()
+            .unwrap_or_default(),
+    };
+    Ok(genesis.members.iter().map(member).collect())
+}
+
+/// Time-outs for this many members: the more there are, the longer everything takes, and the more a block should carry.
+fn timeouts(config: &Config, members: usize) -> Timeouts {
+    let members = members as u64;
+    let ordering = &config.ordering;
+    let defaults = Timeouts::default();
+    let or = |given: Option<u64>, default: Duration| given.map_or(default, Duration::from_millis);
+    Timeouts {
+        propose: or(
+            ordering.propose_timeout_ms,
+            defaults.propose + Duration::from_millis(30 * members),
+        ),
+        min_block_interval: or(
+            ordering.min_block_interval_ms,
+            Duration::from_millis(10 * members).max(defaults.min_block_interval),
+        ),
+        idle_block_interval: or(
+            ordering.idle_block_interval_ms,
+            defaults
+                .idle_block_interval
+                .max(Duration::from_millis(50 * members)),
+        ),
+        ..defaults
+    }
+}
+
+fn open_store(
+    home: &Home,
+    machine: &Machine,
+    memory: &StoreMemory,
+    rebuild: bool,
+) -> Result<Store, Problem> {
+    let circle = network(machine.genesis());
+    let directory = home.state();
+    let problem = |error: StoreError| Problem::of("node.store", error);
+    match Store::open(&directory, &circle, memory) {
+        Err(StoreError::Missing { .. } | StoreError::HalfCreated { .. }) => {}
+        opened => return opened.map_err(problem),
+    }
+    let log = home.log();
+    // A state that is gone while its log is there was lost, and a new one would start over.
+    if log.exists() && !rebuild {
+        let reason = format!(
+            "{} is missing, but the ordered log in {} is there: the state was lost",
+            directory.display(),
+            log.display()
+        );
+        return Err(Problem::new(
+            "node.state_lost",
+            reason,
+            "restore it, or start with --rebuild to execute the whole log again",
+        ));
+    }
+    let first = machine.start().map_err(|stop| match stop {
+        Stop::Fault(fault) => Problem::from(fault),
+        Stop::Refused(refusal) => Problem::from(refusal.rejection),
+    })?;
+    Store::create(&directory, &circle, first, memory).map_err(problem)
+}
+
+/// Compares the head with the ordered log; gives the block's time.
+fn compare_with_log(log: &dyn OrderedLog, store: &Store) -> Result<u64, Problem> {
+    let head = store.head();
+    let problem =
+        |error: consensus::log::LogError| Problem::of(format!("log.{}", error.code()), error);
+    let block = log.block(head.height).map_err(problem)?;
+    let local = RegionView::new(store.view(), Region::Local);
+    let concluded = checkpoint::at(&local, head.height)?;
+    match (block, concluded) {
+        (Some(block), Some(concluded)) if block.hash == concluded.checkpoint.block => {
+            Ok(block.time_ms)
+        }
+        _ => {
+            let reason = format!(
+                "the state was made by another block {} than the one in the ordered log",
+                head.height
+            );
+            Err(Problem::new(
+                "node.other_log",
+                reason,
+                "state and log belong to different nodes or backups; restore both from one, or start with --rebuild and without the state",
+            ))
+        }
+    }
+}
