@@ -230,6 +230,29 @@ struct Line {
     consumer_signature: String,
 }
 
+/// Refuses early what [`write`] could not write to: a path in no directory, or a directory.
+pub fn check_target(path: &Path) -> Result<(), FileError> {
+    let fault = if !directory_of(path).is_dir() {
+        io::Error::new(io::ErrorKind::NotFound, "there is no such directory")
+    } else if path.is_dir() {
+        io::Error::new(io::ErrorKind::IsADirectory, "this is a directory")
+    } else {
+        return Ok(());
+    };
+    Err(FileError::Io {
+        doing: "write",
+        path: path.to_owned(),
+        error: fault,
+    })
+}
+
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
 /// Writes a batch: all of it, or nothing. An earlier file of this name is replaced.
 ///
 /// `accounts` names every key in `ious`, which is an invariant of the caller.
@@ -244,16 +267,12 @@ pub fn write(
         path: path.to_owned(),
         error,
     };
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
     let mut builder = tempfile::Builder::new();
     builder.prefix(".new-iou-");
     // Not secret: readable as far as the umask of the user says.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(directory).map_err(at)?;
+    let mut file = builder.tempfile_in(directory_of(path)).map_err(at)?;
     let mut out = BufWriter::new(file.as_file_mut());
     write_to(&mut out, about, accounts, ious)
         .and_then(|()| out.flush())

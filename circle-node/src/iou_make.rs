@@ -176,6 +176,7 @@ pub fn make(request: &Request, watch: Watch) -> Result<Made, MakeError> {
     }
     let overlapping = overlaps(priced.iter().map(|(row, _)| row));
 
+    iou_file::check_target(&request.out)?;
     let mut keyring = Keyring::new(&request.keys);
     let accounts = parties(&mut keyring, &priced)?;
     let policy_hash = billing.policy().hash();
@@ -306,6 +307,7 @@ fn parties(keyring: &mut Keyring, rows: &[(UsageRow, i64)]) -> Result<Vec<Party>
         roles.entry(&row.farmer).or_default().insert("farmer");
         roles.entry(&row.consumer).or_default().insert("consumer");
     }
+    keyring.ensure(roles.keys().copied())?;
     let party = |(name, roles): (&str, BTreeSet<&str>)| {
         let key = Key::of(keyring.key(name)?);
         Ok(Party {

@@ -10,7 +10,7 @@
 //! The secret is the 32-byte seed of RFC 8032. A file is made in one step and never overwritten, so any number of
 //! processes may ask for the same new name at once: all get the same key.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -23,6 +23,9 @@ use rand::RngCore;
 use zeroize::Zeroizing;
 
 const TITLE: &str = "guardian-circle-key 1";
+/// How many threads make keys, and for how few of them none is started.
+const THREADS: usize = 16;
+const KEYS_PER_THREAD: usize = 8;
 
 /// Why a key is not to be had.
 #[derive(Debug, thiserror::Error)]
@@ -96,14 +99,56 @@ impl Keyring {
     /// The key of `name`, from its file or, if there is none, made and kept there.
     pub fn key(&mut self, name: &str) -> Result<&SigningKey, KeyringError> {
         if !self.keys.contains_key(name) {
-            let path = self.path(name)?;
-            let key = match read(&path, name)? {
-                Some(key) => key,
-                None => self.create(&path, name)?,
-            };
-            self.keys.insert(name.to_owned(), key);
+            self.ensure([name])?;
         }
         Ok(&self.keys[name])
+    }
+
+    /// Reads the keys of `names` and makes those that are missing, many at a time: each has to reach the disk.
+    pub fn ensure<'a>(
+        &mut self,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> Result<(), KeyringError> {
+        let names = names
+            .into_iter()
+            .filter(|name| !self.keys.contains_key(*name));
+        let wanted: BTreeSet<&str> = names.collect();
+        let wanted = wanted.into_iter().map(|name| Ok((name, self.path(name)?)));
+        let wanted: Vec<(&str, PathBuf)> = wanted.collect::<Result<_, KeyringError>>()?;
+        let directory = self.directory.as_path();
+        let work = |part: &[(&str, PathBuf)]| -> Result<Vec<(SigningKey, bool)>, KeyringError> {
+            part.iter()
+                .map(|(name, path)| read_or_create(directory, path, name))
+                .collect()
+        };
+        let per_thread = wanted.len().div_ceil(THREADS).max(KEYS_PER_THREAD);
+        let found: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = wanted
+                .chunks(per_thread)
+                .skip(1)
+                .map(|part| scope.spawn(|| work(part)))
+                .collect();
+            // The first part is done here, so that a few keys need no thread.
+            let mut found: Vec<_> = wanted.chunks(per_thread).take(1).map(work).collect();
+            let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
+                thread
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            found.extend(threads.into_iter().map(join));
+            found
+        });
+        let found = found.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
+        for ((name, _), (key, made)) in wanted.iter().zip(&found) {
+            self.keys.insert((*name).to_owned(), *key);
+            if *made {
+                self.created.push((*name).to_owned());
+            }
+        }
+        match found.iter().any(|(_, made)| *made) {
+            true => sync_directory(directory),
+            false => Ok(()),
+        }
     }
 
     /// The key of `name`. Errors: [`KeyringError::Missing`] and the others.
@@ -122,39 +167,49 @@ impl Keyring {
         })?;
         Ok(self.directory.join(format!("{name}.key")))
     }
+}
 
-    fn create(&mut self, path: &Path, name: &str) -> Result<SigningKey, KeyringError> {
-        make_private_directory(&self.directory)?;
-        let at = |error| KeyringError::Io {
-            path: path.to_owned(),
-            error,
-        };
-        let mut seed = Zeroizing::new([0; 32]);
-        rand::rngs::OsRng
-            .try_fill_bytes(&mut *seed)
-            .map_err(|error| at(io::Error::other(error)))?;
-        let key = SigningKey::from(*seed);
+/// The key in a file, or a new one that is kept there, and whether it is new.
+fn read_or_create(
+    directory: &Path,
+    path: &Path,
+    name: &str,
+) -> Result<(SigningKey, bool), KeyringError> {
+    match read(path, name)? {
+        Some(key) => Ok((key, false)),
+        None => create(directory, path, name),
+    }
+}
 
-        // A temporary file of this kind is readable by its owner only from the start.
-        let mut file = tempfile::Builder::new()
-            .prefix(".new-")
-            .tempfile_in(&self.directory)
-            .map_err(at)?;
-        file.write_all(text(name, &key).as_bytes()).map_err(at)?;
-        file.as_file().sync_all().map_err(at)?;
-        match file.persist_noclobber(path) {
-            Ok(_) => {
-                sync_directory(&self.directory)?;
-                self.created.push(name.to_owned());
-                Ok(key)
-            }
-            // Another process was faster; its key is the one.
-            Err(lost) if lost.error.kind() == io::ErrorKind::AlreadyExists => read(path, name)?
-                .ok_or_else(|| KeyringError::Missing {
-                    path: path.to_owned(),
-                }),
-            Err(other) => Err(at(other.error)),
-        }
+fn create(directory: &Path, path: &Path, name: &str) -> Result<(SigningKey, bool), KeyringError> {
+    make_private_directory(directory)?;
+    let at = |error| KeyringError::Io {
+        path: path.to_owned(),
+        error,
+    };
+    let mut seed = Zeroizing::new([0; 32]);
+    rand::rngs::OsRng
+        .try_fill_bytes(&mut *seed)
+        .map_err(|error| at(io::Error::other(error)))?;
+    let key = SigningKey::from(*seed);
+
+    // A temporary file of this kind is readable by its owner only from the start.
+    let mut file = tempfile::Builder::new()
+        .prefix(".new-")
+        .tempfile_in(directory)
+        .map_err(at)?;
+    file.write_all(text(name, &key).as_bytes()).map_err(at)?;
+    file.as_file().sync_all().map_err(at)?;
+    match file.persist_noclobber(path) {
+        Ok(_) => Ok((key, true)),
+        // Another process was faster; its key is the one.
+        Err(lost) if lost.error.kind() == io::ErrorKind::AlreadyExists => match read(path, name)? {
+            Some(key) => Ok((key, false)),
+            None => Err(KeyringError::Missing {
+                path: path.to_owned(),
+            }),
+        },
+        Err(other) => Err(at(other.error)),
     }
 }
 
@@ -303,6 +358,31 @@ mod tests {
                 .collect()
         });
         assert!(keys.iter().all(|key| *key == keys[0]));
+    }
+
+    #[test]
+    fn many_names_are_made_and_found_together() {
+        let directory = tempfile::tempdir().unwrap();
+        let names: Vec<String> = (0..100).map(|number| format!("name-{number:03}")).collect();
+        let mut first = Keyring::new(directory.path());
+        let early = *first.key("name-050").unwrap().as_bytes();
+        first.ensure(names.iter().map(String::as_str)).unwrap();
+        assert_eq!(first.created().len(), 100);
+        let mut second = Keyring::new(directory.path());
+        second.ensure(names.iter().map(String::as_str)).unwrap();
+        assert!(second.created().is_empty());
+        for name in &names {
+            let key = *second.existing(name).unwrap().as_bytes();
+            assert_eq!(key, *first.key(name).unwrap().as_bytes());
+            assert_eq!(
+                key == early,
+                name == "name-050",
+                "every name has its own key"
+            );
+        }
+        let refused = first.ensure(["alice", "../alice"]);
+        assert!(matches!(refused, Err(KeyringError::Name { .. })));
+        assert!(!directory.path().join("alice.key").exists());
     }
 
     #[test]

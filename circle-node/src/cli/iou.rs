@@ -15,6 +15,8 @@ use crate::usage::{Problem as RowProblem, UsageError};
 const DEVELOPMENT_CIRCLE: &str = "devnet";
 /// How many problems of a usage file are shown.
 const SHOWN: usize = 50;
+/// How many names of new keys are shown.
+const KEYS_SHOWN: usize = 20;
 
 /// Make batches of IOUs.
 #[derive(Debug, clap::Args)]
@@ -129,11 +131,12 @@ fn summary(made: &Made) -> String {
         made.out.display()
     );
     if !made.keys_made.is_empty() {
-        text += &format!(
-            "\n{} keys were made: {}",
-            made.keys_made.len(),
-            made.keys_made.join(", ")
-        );
+        let shown = made.keys_made[..made.keys_made.len().min(KEYS_SHOWN)].join(", ");
+        let more = match made.keys_made.len().saturating_sub(KEYS_SHOWN) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        text += &format!("\n{} keys were made: {shown}{more}", made.keys_made.len());
     }
     if !made.skipped.is_empty() {
         text += "\nmalformed rows were left out, see above";

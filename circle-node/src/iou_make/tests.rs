@@ -252,6 +252,16 @@ fn what_cannot_be_made_is_said_and_leaves_nothing_behind() {
         &|request| request.usage.set_file_name("missing.csv"),
         "missing.csv",
     );
+    check(
+        &good,
+        &|request| request.out.push("batch.iou"),
+        "no such directory",
+    );
+    check(
+        &good,
+        &|request| assert!(request.out.pop()),
+        "this is a directory",
+    );
     check("", &|_| (), "no rows");
     check("bad\n", &|request| request.skip_bad = true, "no rows");
 }
