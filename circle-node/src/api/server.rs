@@ -22,6 +22,7 @@ use super::types::{At, OwedList, Submitted, Transaction};
 use super::{declarations, values};
 use crate::node::answers;
 use crate::node::core::Core;
+use crate::node::status::status as status_of;
 use crate::problem::Problem;
 
 /// The longest a request may wait for something to happen.
@@ -57,6 +58,7 @@ pub fn router(core: Arc<Core>) -> Router {
         .route("/v1/genesis", get(genesis))
         .route("/v1/signatures", get(signatures))
         .fallback(unknown)
+        .method_not_allowed_fallback(method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(api)
 }
@@ -65,6 +67,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = match self.code.as_str() {
             "node.unknown" => StatusCode::NOT_FOUND,
+            "node.method" => StatusCode::METHOD_NOT_ALLOWED,
             "node.busy" | "mempool_full" => StatusCode::TOO_MANY_REQUESTS,
             code if code.starts_with("node.") || code.starts_with("log.") => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -87,8 +90,17 @@ async fn unknown(uri: axum::http::Uri) -> Problem {
     )
 }
 
+async fn method(method: axum::http::Method, uri: axum::http::Uri) -> Problem {
+    let reason = format!("{} does not take {method}", uri.path());
+    Problem::new(
+        "node.method",
+        reason,
+        "read with GET; only transactions and ask take POST",
+    )
+}
+
 async fn status(State(api): State<Api>) -> Result<Response, Problem> {
-    Ok(Json(answers::status(&api.core)?).into_response())
+    Ok(Json(status_of(&api.core)?).into_response())
 }
 
 async fn submit(State(api): State<Api>, body: Result<Bytes, BytesRejection>) -> Answer<Submitted> {
@@ -177,7 +189,7 @@ async fn transaction(
         let done =
             answer.state == "certified" || (executed_is_enough && answer.state == "executed");
         if done
-            || api.core.failure().is_some()
+            || api.core.is_over()
             || tokio::time::timeout_at(deadline, executed.changed())
                 .await
                 .is_err()

@@ -180,9 +180,6 @@ impl Circle {
             .post("/v1/transactions", envelope.encode())
             .await?;
         let transaction = wait_for(&self.client, &sent.id, Duration::from_secs(args.wait)).await?;
-        if args.json && transaction.state == "certified" {
-            output::print_json(&transaction);
-        }
         let Some(receipt) = &transaction.receipt else {
             let reason = format!(
                 "transaction {} was not ordered within {} s",
@@ -217,7 +214,9 @@ impl Circle {
                 format!("ask again for transaction {}", sent.id),
             ));
         }
-        if !args.json {
+        if args.json {
+            output::print_json(&transaction);
+        } else {
             output::print(format!(
                 "done at height {height}, certified (transaction {})",
                 sent.id

@@ -103,6 +103,9 @@ pub fn run(args: Args) -> Result<(), Problem> {
         (None, false) => Until::Waiting,
         (None, true) => Until::Signed,
     };
+    let mut stop = args.stop;
+    stop.sort();
+    stop.dedup();
     let plan = Plan {
         guardians: args.guardians,
         ious: args.ious,
@@ -110,7 +113,7 @@ pub fn run(args: Args) -> Result<(), Problem> {
         escrow: args.escrow.into_iter().collect::<BTreeMap<_, _>>(),
         directory: directory.unwrap_or_default(),
         processes: args.processes,
-        stop: args.stop,
+        stop,
         diverge: args.diverge,
         fault: args.test_fault,
         until: args.until.unwrap_or(default),
@@ -120,6 +123,7 @@ pub fn run(args: Args) -> Result<(), Problem> {
     let result = runtime.block_on(async {
         let progress = Progress::new();
         let mut devnet = Devnet::run(&plan, progress).await?;
+        progress.clear();
         match args.json {
             true => output::print_json(&devnet.document),
             false => output::print(summary(&devnet.document)),

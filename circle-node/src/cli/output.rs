@@ -51,6 +51,11 @@ impl Progress {
         }
     }
 
+    /// Takes away the last line, if the next one was to replace it.
+    pub fn clear(&self) {
+        self.update("");
+    }
+
     /// A line that the next one replaces.
     pub fn update(&self, text: impl fmt::Display) {
         if self.watched {

@@ -93,7 +93,7 @@ pub fn start(
                     () = tokio::time::sleep(IDLE) => true,
                 }
             });
-            if !go_on || agent.core.failure().is_some() {
+            if !go_on || agent.core.is_over() {
                 return;
             }
             if let Err(problem) = agent.look() {

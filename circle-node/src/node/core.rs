@@ -1,6 +1,6 @@
 //! What the threads of one node share: its store, its log, and which of its state is certified.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Instant;
 
@@ -15,6 +15,7 @@ use consensus::log::OrderedLog;
 use ed25519_zebra::SigningKey;
 use tokio::sync::watch;
 
+use super::head::Head;
 use super::nonces::Nonces;
 use crate::problem::Problem;
 use crate::store::{Store, View};
@@ -36,9 +37,10 @@ pub struct Core {
     /// Nonces that were handed out.
     nonces: Mutex<Nonces>,
     served: RwLock<Served>,
-    time_ms: Arc<AtomicU64>,
+    head: Arc<Head>,
     executed: watch::Sender<u64>,
     failure: OnceLock<Problem>,
+    closed: AtomicBool,
 }
 
 struct Served {
@@ -88,8 +90,8 @@ pub struct Parts {
     pub log: Arc<dyn OrderedLog>,
     /// A machine for questions.
     pub asking: Machine,
-    /// Time of the last executed block, shared with the check of transactions.
-    pub time_ms: Arc<AtomicU64>,
+    /// The last committed block, shared with the check of transactions.
+    pub head: Arc<Head>,
 }
 
 impl Core {
@@ -102,9 +104,9 @@ impl Core {
             store,
             log,
             asking,
-            time_ms,
+            head,
         } = parts;
-        let (executed, _) = watch::channel(store.head().height);
+        let (executed, _) = watch::channel(head.view().head().height);
         let core = Self {
             genesis,
             me,
@@ -117,9 +119,10 @@ impl Core {
                 view: None,
                 agreement: Agreement::Agrees,
             }),
-            time_ms,
+            head,
             executed,
             failure: OnceLock::new(),
+            closed: AtomicBool::new(false),
         };
         core.follow()?;
         Ok(Arc::new(core))
@@ -140,7 +143,7 @@ impl Core {
 
     /// The rows as the last block left them, certified or not.
     pub fn newest(&self) -> Result<Rows, StoreFault> {
-        let view = self.store.view();
+        let view = self.head.view();
         let state = RegionView::new(view.clone(), Region::State);
         let certified_height = gate::gate(&state)?.certified_height;
         Ok(Rows::new(view, certified_height))
@@ -204,7 +207,7 @@ impl Core {
         // Blocks above the newest substantial one hold attestations only: if it is certified, so is what they say.
         let settled = checkpoint::newest_substantial(&newest.local)? <= newest.certified_height;
         let candidate = if settled {
-            Some(self.store.view())
+            Some(self.head.view())
         } else {
             self.store.view_at(newest.certified_height)
         };
@@ -225,7 +228,7 @@ impl Core {
 
     /// Says that a block was committed.
     pub fn committed(&self, height: u64, time_ms: u64) -> Result<(), StoreFault> {
-        self.time_ms.store(time_ms, Ordering::Relaxed);
+        self.head.set(self.store.view(), time_ms);
         self.follow()?;
         self.executed.send_replace(height);
         Ok(())
@@ -233,7 +236,7 @@ impl Core {
 
     /// Block time of the last executed block, milliseconds since 1970.
     pub fn time_ms(&self) -> u64 {
-        self.time_ms.load(Ordering::Relaxed)
+        self.head.time_ms()
     }
 
     /// The last executed height, as it changes.
@@ -246,6 +249,17 @@ impl Core {
         tracing::error!(guardian = self.name(), "{problem}");
         let _ = self.failure.set(problem);
         self.executed.send_modify(|_| {});
+    }
+
+    /// Lets go of everybody who waits for a block: the node is being stopped.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+        self.executed.send_modify(|_| {});
+    }
+
+    /// Whether the node is being stopped, or stopped by itself.
+    pub fn is_over(&self) -> bool {
+        self.closed.load(Ordering::Relaxed) || self.failure().is_some()
     }
 
     /// Why this node stopped.

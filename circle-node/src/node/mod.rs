@@ -10,12 +10,13 @@ mod agent;
 pub mod answers;
 pub mod core;
 mod execution;
+mod head;
 mod nonces;
 mod secrets;
+pub mod status;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 
 use self::core::{Core, Parts};
+use self::head::Head;
 use self::secrets::Secrets;
 use crate::api::server;
 use crate::config::{Config, Home};
@@ -77,18 +79,27 @@ impl Node {
             .memory
             .unwrap_or_else(|| Arc::new(StoreMemory::shared_by(1)));
         let store = Arc::new(open_store(home, &machine, &memory, options.rebuild)?);
-        let head = store.head();
-
-        let time_ms = Arc::new(AtomicU64::new(genesis.time_ms));
+        let head = Arc::new(Head::new(store.view(), genesis.time_ms));
+        let height = head.view().head().height;
         let check: embedded::Check = {
-            let (store, time_ms) = (store.clone(), time_ms.clone());
+            let head = head.clone();
             Arc::new(move |bytes| {
-                let now_ms = time_ms.load(Ordering::Relaxed);
+                let (view, time_ms) = head.get();
                 checking
-                    .check(store.view(), now_ms, bytes)
+                    .check(view, time_ms, bytes)
                     .map_err(|rejection| rejection.to_string())
             })
         };
+        let secrets = Secrets::open(home.secrets())?;
+        let listener = TcpListener::bind(config.api).await.map_err(|error| {
+            let reason = format!("cannot listen for the API on {}: {error}", config.api);
+            let mend = "choose another `api` address in circle.toml, or stop what uses it";
+            Problem::new("api.listen", reason, mend)
+        })?;
+        let api = listener.local_addr().map_err(|error| {
+            let mend = "choose another `api` address in circle.toml";
+            Problem::new("api.listen", error.to_string(), mend)
+        })?;
         let log_config = embedded::Config {
             identity: key,
             network: network(&genesis),
@@ -96,7 +107,7 @@ impl Node {
             scheduled: Vec::new(),
             listen: config.listen.clone(),
             data_dir: home.log(),
-            start_after: head.height,
+            start_after: height,
             genesis_time_ms: genesis.time_ms,
             timeouts: timeouts(&config, genesis.members.count()),
             limits: Limits::default(),
@@ -105,9 +116,9 @@ impl Node {
             .await
             .map_err(|error| Problem::of("log.start", error))?;
         let log: Arc<dyn OrderedLog> = Arc::new(log);
-        if head.height > 0 {
-            let block = compare_with_log(&*log, &store)?;
-            time_ms.store(block, Ordering::Relaxed);
+        if height > 0 {
+            let time_ms = compare_with_log(&*log, &store)?;
+            head.set(store.view(), time_ms);
         }
 
         let parts = Parts {
@@ -117,24 +128,9 @@ impl Node {
             store,
             log,
             asking,
-            time_ms,
+            head,
         };
         let core = Core::new(parts)?;
-        let listener = TcpListener::bind(config.api).await.map_err(|error| {
-            let reason = format!("cannot listen for the API on {}: {error}", config.api);
-            Problem::new(
-                "api.listen",
-                reason,
-                "choose another `api` address in circle.toml, or stop what uses it",
-            )
-        })?;
-        let api = listener.local_addr().map_err(|error| {
-            Problem::new(
-                "api.listen",
-                error.to_string(),
-                "choose another `api` address",
-            )
-        })?;
         let (stop, stopped) = watch::channel(false);
         let (stop_api, api_stopped) = oneshot::channel::<()>();
         let router = server::router(core.clone());
@@ -147,7 +143,6 @@ impl Node {
                 () = stopped => {}
             }
         });
-        let secrets = Secrets::open(home.secrets())?;
         let runtime = Handle::current();
         let threads = [
             execution::start(core.clone(), machine, Box::new(blocks), runtime.clone()),
@@ -212,6 +207,7 @@ impl Node {
             ..
         } = self;
         let _ = stop.send(true);
+        core.close();
         let _ = stop_api.send(());
         let _ = served.await;
         core.log.shutdown().await;
