@@ -283,7 +283,11 @@ impl Session {
                     }));
                 Ok(execution.value)
             }
-            Err(error) => Err(refusal(error)),
+            Err(error) => {
+                let budget = &mut session.budget;
+                budget.used = budget.used.saturating_add(error.operations);
+                Err(refusal(error))
+            }
         };
         (session, result)
     }
