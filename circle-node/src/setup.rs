@@ -107,6 +107,7 @@ pub fn found(founding: &Founding<'_>) -> Result<Genesis, Problem> {
             .map(|(_, source)| (*source).to_owned())
             .collect(),
         limits: Limits::default(),
+        interpreter: threescript::engine::PROFILE.into(),
     };
     // What does not start here would start nowhere.
     Machine::new(genesis.clone(), None)?;

@@ -27,6 +27,8 @@ pub struct Genesis {
     pub policies: Vec<String>,
     /// The bounds of every script run.
     pub limits: Limits,
+    /// Which interpreter runs them, see [`threescript::engine::PROFILE`]. A node with another one does not start.
+    pub interpreter: String,
 }
 
 /// One asset.

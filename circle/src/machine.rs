@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use threescript::action::Action;
+use threescript::engine::PROFILE;
 use threescript::value::{Assets, Value};
 
 use crate::accounts;
@@ -20,7 +21,7 @@ use crate::outbox;
 use crate::payouts;
 use crate::policies::{self, Language, Library};
 use crate::receipt::{self, OK, Receipt, Source, writes_digest};
-use crate::rejection::Rejection;
+use crate::rejection::{Rejection, require};
 use crate::schedule;
 use crate::session::{BlockContext, Emitted, Refusal, Session, Stop};
 use crate::state::{
@@ -58,6 +59,16 @@ impl Machine {
         let assets = genesis
             .decimals()
             .map_err(|error| Rejection::new("genesis.assets", error.to_string()))?;
+        require(
+            genesis.interpreter == PROFILE,
+            "genesis.interpreter",
+            || {
+                format!(
+                    "the circle runs its policies with {}, this program with {PROFILE}; use the circle's version",
+                    genesis.interpreter
+                )
+            },
+        )?;
         let language = Language {
             catalog: natives::catalog(&assets),
             limits: genesis.limits.clone(),

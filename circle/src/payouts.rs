@@ -248,8 +248,8 @@ pub(crate) fn plan(
         ));
     }
     let mut ids = Vec::new();
-    let mut next = PAYOUTS.last(rows, ())?.map_or(1, |payout| payout.id + 1);
-    for chunk in payments.chunks(stellar::MAX_OPERATIONS) {
+    let first = PAYOUTS.last(rows, ())?.map_or(1, |payout| payout.id + 1);
+    for (id, chunk) in (first..).zip(payments.chunks(stellar::MAX_OPERATIONS)) {
         let operations = chunk
             .iter()
             .map(|(line, issuer)| operation(line, issuer))
@@ -274,7 +274,7 @@ pub(crate) fn plan(
         })?;
         let lines: Vec<Line> = chunk.iter().map(|(line, _)| line.clone()).collect();
         let payout = Payout {
-            id: next,
+            id,
             wallet: wallet.name.clone(),
             network: wallet.network.clone(),
             height,
@@ -285,9 +285,8 @@ pub(crate) fn plan(
             signature: None,
         };
         session.emitted.effects.push(effect(&payout));
-        PAYOUTS.put(rows, next, &payout);
-        ids.push(next);
-        next += 1;
+        PAYOUTS.put(rows, id, &payout);
+        ids.push(id);
     }
     WALLETS.put(rows, wallet_name, &wallet);
     Ok(ids)

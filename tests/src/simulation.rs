@@ -16,7 +16,7 @@ use circle::receipt::Receipt;
 use circle::{Fault, digest::encode};
 use ed25519_zebra::SigningKey;
 use threescript::action::{Action, Mark};
-use threescript::engine::Limits;
+use threescript::engine::{Limits, PROFILE};
 use threescript::value::{Amount, AssetCode, Value};
 
 use crate::guardian::{Guardian, act};
@@ -75,6 +75,7 @@ impl Simulation {
             )]),
             policies: policies(),
             limits: Limits::default(),
+            interpreter: PROFILE.into(),
         };
         let guardian = |index: u8| {
             let index = u32::from(index);

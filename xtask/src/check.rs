@@ -12,7 +12,19 @@ pub fn formatting() -> anyhow::Result<()> {
 
 /// Lints, warnings as errors.
 pub fn lints() -> anyhow::Result<()> {
-    step("lints", cargo(&["clippy", "--release", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))
+    step(
+        "lints",
+        cargo(&[
+            "clippy",
+            "--release",
+            "--workspace",
+            "--all-targets",
+            "--quiet",
+            "--",
+            "-D",
+            "warnings",
+        ]),
+    )
 }
 
 /// Licences, sources and doubles of all dependencies; their advisories where the advisory database can be reached.
@@ -21,16 +33,43 @@ pub fn dependencies() -> anyhow::Result<()> {
     let deny = tools.join("bin").join("cargo-deny");
     if !works(program(&deny, &["--version"])) {
         let root = tools.to_string_lossy();
-        let install = ["install", "--quiet", "--locked", "--root", &root, "cargo-deny", "--version", CARGO_DENY];
+        let install = [
+            "install",
+            "--quiet",
+            "--locked",
+            "--root",
+            &root,
+            "cargo-deny",
+            "--version",
+            CARGO_DENY,
+        ];
         let mut install = cargo(&install);
         install.env("CARGO_TARGET_DIR", tools.join("build"));
         step("installing cargo-deny", install)?;
     }
-    step("dependencies", program(&deny, &["--log-level", "error", "check", "bans", "licenses", "sources"]))?;
+    step(
+        "dependencies",
+        program(
+            &deny,
+            &[
+                "--log-level",
+                "error",
+                "check",
+                "bans",
+                "licenses",
+                "sources",
+            ],
+        ),
+    )?;
     match works(program(&deny, &["--log-level", "error", "fetch", "db"])) {
-        true => step("advisories", program(&deny, &["--log-level", "error", "check", "advisories"])),
+        true => step(
+            "advisories",
+            program(&deny, &["--log-level", "error", "check", "advisories"]),
+        ),
         false => {
-            println!("NOT CHECKED: advisories, because the advisory database cannot be reached from here; run `cargo deny check advisories` where it can");
+            println!(
+                "NOT CHECKED: advisories, because the advisory database cannot be reached from here; run `cargo deny check advisories` where it can"
+            );
             Ok(())
         }
     }

@@ -41,12 +41,26 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn test(all_peers: bool) -> anyhow::Result<()> {
-    run::step("tests", run::cargo(&["test", "--release", "--workspace", "--quiet"]))?;
+    run::step(
+        "tests",
+        run::cargo(&["test", "--release", "--workspace", "--quiet"]),
+    )?;
     let missing = peers::test()?;
     for remark in &missing {
         println!("NOT TESTED: {remark}");
     }
-    anyhow::ensure!(!all_peers || missing.is_empty(), "{} peers could not be tested, and --all-peers asks for all", missing.len());
-    println!("\nAll is well{}.", if missing.is_empty() { "" } else { ", but for what was not tested" });
+    anyhow::ensure!(
+        !all_peers || missing.is_empty(),
+        "{} peers could not be tested, and --all-peers asks for all",
+        missing.len()
+    );
+    println!(
+        "\nAll is well{}.",
+        if missing.is_empty() {
+            ""
+        } else {
+            ", but for what was not tested"
+        }
+    );
     Ok(())
 }

@@ -12,7 +12,10 @@ pub fn test() -> anyhow::Result<Vec<String>> {
     let mut missing = Vec::new();
     match python()? {
         Some(python) => stellar_sdk(&python)?,
-        None => missing.push("the Stellar SDK, which needs Python 3 with venv; install python3 and python3-venv".into()),
+        None => missing.push(
+            "the Stellar SDK, which needs Python 3 with venv; install python3 and python3-venv"
+                .into(),
+        ),
     }
     Ok(missing)
 }
@@ -24,10 +27,26 @@ fn python() -> anyhow::Result<Option<PathBuf>> {
     if works(program(&python, &["-c", "import stellar_sdk"])) {
         return Ok(Some(python));
     }
-    if !works(program("python3", &["-m", "venv", &environment.to_string_lossy()])) {
+    if !works(program(
+        "python3",
+        &["-m", "venv", &environment.to_string_lossy()],
+    )) {
         return Ok(None);
     }
-    step("installing the Stellar SDK", program(&python, &["-m", "pip", "install", "--quiet", "--disable-pip-version-check", STELLAR_SDK]))?;
+    step(
+        "installing the Stellar SDK",
+        program(
+            &python,
+            &[
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                STELLAR_SDK,
+            ],
+        ),
+    )?;
     Ok(Some(python))
 }
 
@@ -35,13 +54,25 @@ fn python() -> anyhow::Result<Option<PathBuf>> {
 fn stellar_sdk(python: &PathBuf) -> anyhow::Result<()> {
     let script = root().join("tests").join("peers").join("random_day.py");
     let circle = circle();
-    for (rows, seed, short) in [("1", "1", false), ("40", "2", true), ("700", "3", true), ("5000", "4", false)] {
+    for (rows, seed, short) in [
+        ("1", "1", false),
+        ("40", "2", true),
+        ("700", "3", true),
+        ("5000", "4", false),
+    ] {
         let mut command = program(python, &[]);
-        command.arg(&script).arg("--circle").arg(&circle).args(["--rows", rows, "--seed", seed]);
+        command
+            .arg(&script)
+            .arg("--circle")
+            .arg(&circle)
+            .args(["--rows", rows, "--seed", seed]);
         if short {
             command.arg("--short-escrow");
         }
-        step(&format!("a day of {rows} IOUs against the Stellar SDK"), command)?;
+        step(
+            &format!("a day of {rows} IOUs against the Stellar SDK"),
+            command,
+        )?;
     }
     Ok(())
 }

@@ -8,7 +8,9 @@ use anyhow::{Context, ensure};
 
 /// The root of the checkout.
 pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap_or(Path::new("."))
 }
 
 /// Where cargo puts what it builds.
@@ -23,7 +25,10 @@ pub fn circle() -> PathBuf {
 
 /// A cargo command at the root of the checkout.
 pub fn cargo(arguments: &[&str]) -> Command {
-    program(std::env::var("CARGO").as_deref().unwrap_or("cargo"), arguments)
+    program(
+        std::env::var("CARGO").as_deref().unwrap_or("cargo"),
+        arguments,
+    )
 }
 
 /// A command at the root of the checkout.
@@ -37,7 +42,9 @@ pub fn program(name: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> Command
 pub fn step(what: &str, mut command: Command) -> anyhow::Result<()> {
     println!("==> {what}");
     let started = Instant::now();
-    let status = command.status().with_context(|| format!("{what}: {command:?} cannot be started; is it installed?"))?;
+    let status = command
+        .status()
+        .with_context(|| format!("{what}: {command:?} cannot be started; is it installed?"))?;
     ensure!(status.success(), "{what} failed ({status}): {command:?}");
     println!("    {what}: {} s", started.elapsed().as_secs());
     Ok(())

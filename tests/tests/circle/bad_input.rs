@@ -17,7 +17,7 @@ fn each_bad_iou_is_rejected_by_its_own_code_and_the_rest_of_the_batch_stands() {
     let (farmer, consumer) = (circle.account("farm1"), circle.account("alice"));
     let first = circle.iou("farm1", "alice", 0, 100);
     assert_eq!(
-        rejected(&circle.submit(&[first.clone()])),
+        rejected(&circle.submit(std::slice::from_ref(&first))),
         Vec::<String>::new()
     );
 

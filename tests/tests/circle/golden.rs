@@ -160,15 +160,15 @@ fn a_block_and_the_first_checkpoints_of_a_circle() {
     let mut circle = Simulation::new(9, 1, None);
     check(
         circle.genesis.digest(),
-        expect!["258b854723a55e0db9538e065ca4866f96dc86492f44de18d3163b5b7aeb3f87"],
+        expect!["60e9b9e15d76070a1eca5806e874d1df01f5e8aa5630d81bb978a597b3752129"],
     );
     check(
         circle.guardians[0].head().state_root,
-        expect!["42552f9cf009681d3eb8c921b4e5fc56ff80b41df23f1e56388e00c70f566f3c"],
+        expect!["5c9d7677c4bb48a947ade2ccf8a441e60f1c3e5846be0219044e2b0000ff428d"],
     );
     circle.account("alice");
     check(
         circle.guardians[0].head().checkpoint,
-        expect!["733ae918431802d7faf1089ce8beaecd0faee3dcfd2e637734b08565efc0a426"],
+        expect!["30b5d24a0d3cac26ca5104f9ca20c369581cf61143b68ce8e2ba49006b487c01"],
     );
 }

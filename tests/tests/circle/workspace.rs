@@ -170,7 +170,10 @@ fn no_table_of_the_kernel_begins_like_another() {
         let found = source.split("Table::new(b\"").skip(1);
         prefixes.extend(found.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
     }
-    assert!(prefixes.len() > 20, "the tables were not found: {prefixes:?}");
+    assert!(
+        prefixes.len() > 20,
+        "the tables were not found: {prefixes:?}"
+    );
     prefixes.sort();
     // Sorted, so that a prefix stands right before what begins with it.
     for pair in prefixes.windows(2) {
