@@ -37,8 +37,8 @@ pub fn raise_file_limit() {
 
 /// Writes what nodes report to stderr: warnings and errors, or what the variable `RUST_LOG` asks for.
 pub fn log_to_stderr() {
-    // The engine's network task reports its own end as an error; the engine's failures come through `consensus`.
-    let default = "error,circle_node=warn,consensus=warn,arc_malachitebft_engine::network=off";
+    // The engine's tasks report their own end as errors; its failures come through `consensus`.
+    let default = "error,circle_node=warn,consensus=warn,arc_malachitebft_engine=off,arc_malachitebft_app_channel=off";
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
     // A second call in one process changes nothing.

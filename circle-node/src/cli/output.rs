@@ -56,9 +56,11 @@ impl Progress {
         self.update("");
     }
 
-    /// A line that the next one replaces.
+    /// A line that the next one replaces. Cut to the width of a narrow terminal, for only one line can be taken back.
     pub fn update(&self, text: impl fmt::Display) {
+        const WIDTH: usize = 79;
         if self.watched {
+            let text: String = text.to_string().chars().take(WIDTH).collect();
             let _ = write!(std::io::stderr().lock(), "\r\x1b[K{text}");
         }
     }

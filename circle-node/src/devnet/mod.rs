@@ -38,6 +38,11 @@ impl Devnet {
     pub async fn run(plan: &Plan, progress: Progress) -> Result<Self, Problem> {
         plan.check()?;
         let day = Day::load(plan.ious.as_deref(), plan.keys.as_deref(), &plan.directory)?;
+        if let Some(stranger) = plan.escrow.keys().find(|name| day.key(name).is_none()) {
+            let reason = format!("--escrow names {stranger}, who is in no IOU of the batch");
+            let mend = "use the names of consumers in the batch";
+            return Err(Problem::new("devnet.escrow", reason, mend));
+        }
         let seats = homes::prepare(&plan.directory, plan.guardians)?;
         progress.line(format!(
             "{} guardians in {}",

@@ -253,14 +253,6 @@ impl Run<'_> {
             })?;
         }
         for (name, amount) in &self.plan.escrow {
-            if day.key(name).is_none() {
-                let reason = format!("--escrow names {name}, who is in no IOU of the batch");
-                return Err(Problem::new(
-                    "devnet.escrow",
-                    reason,
-                    "use the names of consumers in the batch",
-                ));
-            }
             deposits.insert(name.clone(), amount.clone());
         }
         deposits.retain(|_, amount| amount.units > 0);
@@ -419,10 +411,8 @@ impl Run<'_> {
                         ),
                         None => String::new(),
                     };
-                    self.progress.update(format!(
-                        "height {} · waiting for {what}{waits}",
-                        status.height
-                    ));
+                    self.progress
+                        .update(format!("height {}: {what}{waits}", status.height));
                 }
                 None => self.progress.update(format!("waiting for {what}")),
             }

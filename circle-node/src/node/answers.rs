@@ -3,7 +3,6 @@
 use circle::ceremonies;
 use circle::checkpoint;
 use circle::digest::Hash;
-use circle::duties::Agreement;
 use circle::iou;
 use circle::outbox;
 use circle::payouts;
@@ -116,6 +115,7 @@ pub fn certificate(core: &Core, height: u64) -> Result<Certificate, Problem> {
 
 /// Where a transaction is.
 pub fn transaction(core: &Core, id: Hash) -> Result<Transaction, Problem> {
+    core.check_agreement()?;
     let rows = core.newest()?;
     let known = receipt::of_transaction(&rows.local, &id)?;
     let id = hex::encode(id);
@@ -128,8 +128,7 @@ pub fn transaction(core: &Core, id: Hash) -> Result<Transaction, Problem> {
             waiting_for: Vec::new(),
         });
     };
-    let certified =
-        height <= rows.certified_height && !matches!(core.agreement(), Agreement::Minority { .. });
+    let certified = height <= rows.certified_height;
     let waiting_for = if certified {
         Vec::new()
     } else {

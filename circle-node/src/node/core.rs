@@ -154,19 +154,14 @@ impl Core {
         if let Some(failure) = self.failure() {
             return Err(failure.clone());
         }
-        let served = self.served.read().unwrap_or_else(PoisonError::into_inner);
-        if let Agreement::Minority { height } = served.agreement {
-            let reason = format!(
-                "the node of {} concluded otherwise than the circle, from height {height} on at the latest; its state is not the circle's",
-                self.name()
-            );
-            return Err(Problem::new(
-                "node.astray",
-                reason,
-                "ask another node; `circle status` shows where it went astray",
-            ));
-        }
-        let Some(view) = served.view.clone() else {
+        self.check_agreement()?;
+        let served = self
+            .served
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .view
+            .clone();
+        let Some(view) = served else {
             let reason =
                 "this node has no certified state yet: too few guardians attested what it executed";
             return Err(Problem::new(
@@ -175,9 +170,22 @@ impl Core {
                 "try again soon; `circle status` says whom the circle waits for",
             ));
         };
-        drop(served);
         let certified_height = self.newest()?.certified_height;
         Ok(Rows::new(view, certified_height))
+    }
+
+    /// Refuses to speak for the circle after this node went astray.
+    pub fn check_agreement(&self) -> Result<(), Problem> {
+        let Agreement::Minority { height } = self.agreement() else {
+            return Ok(());
+        };
+        let reason = format!(
+            "the node of {} concluded otherwise than the circle, from height {height} on at the latest; \
+             its state is not the circle's",
+            self.name()
+        );
+        let mend = "ask another node; `circle status` shows where it went astray";
+        Err(Problem::new("node.astray", reason, mend))
     }
 
     /// The height at which reads are answered.
