@@ -115,7 +115,8 @@ pub(crate) fn activate_now(rows: &mut Overlay, policy: &Policy) {
     ACTIVE.put(rows, policy.name(), &policy.hash());
 }
 
-/// Decides that an installed policy becomes active at `height`, or as soon after as this decision is certified.
+/// Decides that an installed policy becomes active at `height`, or as soon after as this decision is certified. A height of
+/// 0 means: as soon as it is.
 pub fn activate(
     rows: &mut Overlay,
     hash: Hash,
@@ -132,8 +133,10 @@ pub fn activate(
             ),
         )
     })?;
-    require(height > now, "policy.height", || {
-        format!("height {height} is not after this one, {now}")
+    require(height == 0 || height > now, "policy.height", || {
+        format!(
+            "height {height} is not after this one, {now}; leave it out for as soon as possible"
+        )
     })?;
     let policy = compile(&source, language)?;
     PENDING.put(

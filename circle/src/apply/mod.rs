@@ -97,7 +97,11 @@ pub fn signatures() -> Vec<Signature> {
             "activate",
             &[
                 ("hash", Type::Bytes, "the hash of an installed policy"),
-                ("height", Type::Int, "from which height on"),
+                (
+                    "height",
+                    Type::Int,
+                    "from which height on; 0 for as soon as it is certified",
+                ),
             ],
         ),
         declare(
@@ -153,7 +157,14 @@ pub fn signatures() -> Vec<Signature> {
 }
 
 fn declare(actor: &str, name: &str, params: &[(&str, Type, &str)]) -> Signature {
-    let default = |name: &str| (name == "threshold").then_some(Value::Int(0));
+    // 0 stands for what the circle would choose by itself.
+    let default = |name: &str| {
+        let optional = matches!(
+            (actor, name),
+            ("ceremony", "threshold") | ("policy", "height")
+        );
+        optional.then_some(Value::Int(0))
+    };
     let params = params
         .iter()
         .map(|(name, ty, doc)| ParamDecl {
