@@ -18,7 +18,7 @@ use crate::problem::Problem;
 const IOUS_PER_TRANSACTION: usize = 1000;
 
 /// A day of usage of a few farmers and consumers.
-const SAMPLE: &str = include_str!("sample-day.csv");
+const SAMPLE: &str = include_str!("../../sample/usage.csv");
 /// The price of one TFT on that day, in mUSD.
 const SAMPLE_PRICE_MUSD: i64 = 50;
 
