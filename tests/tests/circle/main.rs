@@ -3,6 +3,8 @@
 mod bad_input;
 mod day;
 mod golden;
+#[path = "../../../policies/cases.rs"]
+mod policies;
 mod unanimity;
 mod votes;
 mod workspace;
