@@ -160,15 +160,15 @@ fn a_block_and_the_first_checkpoints_of_a_circle() {
     let mut circle = Simulation::new(9, 1, None);
     check(
         circle.genesis.digest(),
-        expect!["60e9b9e15d76070a1eca5806e874d1df01f5e8aa5630d81bb978a597b3752129"],
+        expect!["435bfeba4dc97eba228005eeed42695cbeb93cb4fcce63e5c1ab036c52222ac1"],
     );
     check(
         circle.guardians[0].head().state_root,
-        expect!["5c9d7677c4bb48a947ade2ccf8a441e60f1c3e5846be0219044e2b0000ff428d"],
+        expect!["31df8579a78efa6fe0c30fcceb9097406ced556af0e355d07ff6c80910cc2328"],
     );
     circle.account("alice");
     check(
         circle.guardians[0].head().checkpoint,
-        expect!["30b5d24a0d3cac26ca5104f9ca20c369581cf61143b68ce8e2ba49006b487c01"],
+        expect!["bed1abf3426bdae80a14c03c1520e9537163eb9403e238440ca710a00b280868"],
     );
 }
