@@ -34,6 +34,8 @@ const LIFETIME: Duration = Duration::from_secs(120);
 const RESEND: Duration = Duration::from_secs(15);
 /// After a refusal, nothing is sent for the same duty for this long.
 const BACKOFF: Duration = Duration::from_secs(10);
+/// The code of a transaction whose nonce was used.
+const REPLAYED: &str = "envelope.replayed";
 /// How often the agent looks without a new block.
 const IDLE: Duration = Duration::from_secs(2);
 
@@ -52,6 +54,7 @@ struct UnderWay {
     tasks: Vec<Task>,
     id: Hash,
     bytes: Vec<u8>,
+    account_nonce: u64,
     expires_at_ms: u64,
     sent: Instant,
 }
@@ -407,53 +410,78 @@ impl Agent {
             ));
         };
         let expires_at_ms = now_ms().max(self.core.time_ms()) + LIFETIME.as_millis() as u64;
+        let account_nonce = self.core.nonce(key, account.nonces.next());
         let body = Body {
             circle: self.core.genesis.circle,
             sender: key,
-            account_nonce: self.core.nonce(key, account.nonces.next()),
+            account_nonce,
             expires_at_ms,
             actions: vec![action],
         };
         let id = body.id();
         let bytes = Envelope::sign(body, &self.core.key).encode();
-        self.submit(&tasks, &bytes);
-        self.under_way.push(UnderWay {
-            tasks,
-            id,
-            bytes,
-            expires_at_ms,
-            sent: Instant::now(),
-        });
+        if self.submit(&tasks, &bytes) {
+            self.under_way.push(UnderWay {
+                tasks,
+                id,
+                bytes,
+                account_nonce,
+                expires_at_ms,
+                sent: Instant::now(),
+            });
+        }
         Ok(())
     }
 
-    fn submit(&self, tasks: &[Task], bytes: &[u8]) {
+    /// Hands a transaction to the log. Gives whether it may still be ordered.
+    fn submit(&mut self, tasks: &[Task], bytes: &[u8]) -> bool {
         let result = self.runtime.block_on(self.core.log.submit(bytes.to_vec()));
         match result {
-            Ok(_) | Err(SubmitError::Pending { .. } | SubmitError::Ordered { .. }) => {}
-            Err(error) => tracing::warn!(guardian = self.core.name(), ?tasks, "{error}"),
+            Ok(_) | Err(SubmitError::Pending { .. } | SubmitError::Ordered { .. }) => true,
+            Err(SubmitError::Refused { reason }) => {
+                tracing::warn!(guardian = self.core.name(), ?tasks, "{reason}");
+                // A nonce that was used, by this node before a restart or by its guardian, is no reason to wait: the next
+                // look signs with another.
+                if !reason.contains(REPLAYED) {
+                    tasks.iter().for_each(|task| self.pause(task.clone()));
+                }
+                false
+            }
+            Err(error) => {
+                tracing::warn!(guardian = self.core.name(), ?tasks, "{error}");
+                true
+            }
         }
     }
 
     /// Forgets what was ordered or can no longer be, and sends again what takes too long.
     fn settle(&mut self, rows: &Rows) -> Result<(), Problem> {
+        let account = circle::account_by_key(&rows.state, &Key::of(&self.core.key))?;
+        let used = |nonce: u64| {
+            account
+                .as_ref()
+                .is_some_and(|account| account.nonces.check(nonce).is_err())
+        };
         let under_way = std::mem::take(&mut self.under_way);
         for mut sent in under_way {
             if let Some((height, receipt)) = receipt::of_transaction(&rows.local, &sent.id)? {
                 if !receipt.is_ok() {
                     tracing::warn!(guardian = self.core.name(), height, tasks = ?sent.tasks, "{} [{}]", receipt.message, receipt.code);
                     // A nonce that somebody else used is no reason to wait.
-                    if receipt.code != "envelope.replayed" {
+                    if receipt.code != REPLAYED {
                         sent.tasks.into_iter().for_each(|task| self.pause(task));
                     }
                 }
                 continue;
             }
-            if self.core.time_ms() > sent.expires_at_ms {
+            // Its nonce went to a transaction from before a restart, or to one that the guardian signed.
+            if self.core.time_ms() > sent.expires_at_ms || used(sent.account_nonce) {
                 continue;
             }
             if sent.sent.elapsed() >= RESEND {
-                self.submit(&sent.tasks, &sent.bytes);
+                if !self.submit(&sent.tasks, &sent.bytes) {
+                    continue;
+                }
                 sent.sent = Instant::now();
             }
             self.under_way.push(sent);
