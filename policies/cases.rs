@@ -119,6 +119,26 @@ fn the_standard_policies_can_be_installed() {
     }
 }
 
+#[test]
+fn the_actions_and_questions_of_the_pages_are_what_the_circle_understands() {
+    let circle = Simulation::new(9, 1, None);
+    for (page, least) in [
+        (include_str!("iou/README.md"), 4),
+        (include_str!("vote/README.md"), 6),
+    ] {
+        let blocks = page.split("```").skip(1).step_by(2).flat_map(str::lines);
+        let lines =
+            blocks
+                .filter(|line| !line.contains('…'))
+                .map(|line| match line.split_once("  #") {
+                    Some((text, _)) => text.trim_end(),
+                    None => line,
+                });
+        let text = lines.collect::<Vec<_>>().join("\n");
+        assert!(actions(&circle, &text).len() >= least, "{text}");
+    }
+}
+
 /// The standard assets are those of a simulated circle, as far as these cases use them.
 #[test]
 fn the_simulated_circle_knows_tft_as_everybody_does() {

@@ -261,7 +261,7 @@ fn read_rows(request: &Request, watch: Watch) -> Result<(Vec<UsageRow>, Vec<Prob
             Ok(row) => rows.push(row),
             Err(wrong) => problems.extend(wrong),
         }
-        if rows.len() % REPORT_EVERY == 0 {
+        if rows.len().is_multiple_of(REPORT_EVERY) {
             watch("reading", reader.bytes_read(), bytes);
         }
     }
@@ -295,7 +295,7 @@ fn price_rows(
 }
 
 fn report(watch: Watch, doing: &str, index: usize, count: usize) {
-    if (index + 1) % REPORT_EVERY == 0 || index + 1 == count {
+    if (index + 1).is_multiple_of(REPORT_EVERY) || index + 1 == count {
         watch(doing, index as u64 + 1, count as u64);
     }
 }
@@ -338,10 +338,12 @@ fn usage(row: &UsageRow) -> Vec<(String, Decimal)> {
         .collect()
 }
 
+/// The windows of a contract that overlap no other: start -> end and line.
+type Windows = BTreeMap<i64, (i64, u64)>;
+
 /// The rows whose window overlaps that of an earlier row of the same contract, each with one such row.
 fn overlaps<'a>(rows: impl Iterator<Item = &'a UsageRow>) -> Vec<Overlap> {
-    // Start of a window -> its end and line, for each contract; only windows that overlap no other.
-    let mut contracts: BTreeMap<(&str, &str, &str), BTreeMap<i64, (i64, u64)>> = BTreeMap::new();
+    let mut contracts: BTreeMap<(&str, &str, &str), Windows> = BTreeMap::new();
     let mut found = Vec::new();
     for row in rows {
         let windows = contracts

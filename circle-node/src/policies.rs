@@ -18,7 +18,7 @@ pub const STANDARD: [(&str, &str); 3] = [
 mod tests {
     use threescript::action::read;
     use threescript::engine::{Catalog, Entry, Limits};
-    use threescript::policy::compile;
+    use threescript::policy::{Policy, compile};
     use threescript::value::{Assets, Value};
 
     use super::*;
@@ -42,54 +42,66 @@ mod tests {
         }
     }
 
-    #[test]
-    fn billing_answers_as_its_cases_say() {
+    /// What the billing policy answers to a question.
+    fn ask(policy: &Policy, question: &str) -> String {
+        let actions = read(question, &policy.signatures(), &Assets::standard());
+        let actions = actions.unwrap_or_else(|error| panic!("{question}: {error}"));
+        let [action] = <[_; 1]>::try_from(actions).unwrap();
+        let answer = with_stack(|| {
+            let (_, answer) = policy.run(Entry::Ask(&action.name), action.params, Stateless);
+            answer
+        });
+        match answer.unwrap() {
+            Ok(execution) => show(&execution.value),
+            Err(error) => format!("error {}", error.code),
+        }
+    }
+
+    fn billing() -> Policy {
         let policy = compile(
             BILLING,
             STANDARD[0].0,
             &Catalog::default(),
             &Limits::default(),
         );
-        let policy = policy.unwrap_or_else(|faults| {
-            panic!(
-                "{}",
-                faults
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect::<Vec<_>>()
-                    .join("\n")
-            )
-        });
+        policy.unwrap_or_else(|faults| panic!("{}", faults[0]))
+    }
+
+    #[test]
+    fn billing_answers_as_its_cases_say() {
+        let policy = billing();
         let cases = include_str!("../../policies/billing/billing.cases");
+        let cases = cases
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with('#'));
         let mut differences = Vec::new();
         let mut asked = 0;
-        for line in cases
-            .lines()
-            .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        {
+        for line in cases {
             let (question, expected) = line.split_once(" => ").expect("a question, =>, an answer");
-            let actions = read(question, &policy.signatures(), &Assets::standard())
-                .unwrap_or_else(|error| panic!("{question}: {error}"));
-            let [action] = <[_; 1]>::try_from(actions).unwrap();
-            let answer = with_stack(|| {
-                policy
-                    .run(Entry::Ask(&action.name), action.params, Stateless)
-                    .1
-            })
-            .unwrap();
-            let answer = answer.map_or_else(
-                |error| format!("error {}", error.code),
-                |execution| show(&execution.value),
-            );
+            let answer = ask(&policy, question);
             if answer != expected.trim() {
                 differences.push(format!("{question} => {answer}, not {expected}"));
             }
             asked += 1;
         }
-        assert!(
-            differences.is_empty() && asked > 50,
-            "{}",
-            differences.join("\n")
-        );
+        assert!(differences.is_empty(), "{}", differences.join("\n"));
+        assert!(asked > 50, "the cases were not found");
+    }
+
+    #[test]
+    fn the_questions_of_the_readme_are_answered_as_it_says() {
+        let policy = billing();
+        let readme = include_str!("../../policies/billing/README.md");
+        let mut compared = 0;
+        for line in readme.lines().filter(|line| line.starts_with("!billing.")) {
+            let (question, comment) = line.split_once("  #").unwrap_or((line, ""));
+            let answer = ask(&policy, question.trim());
+            assert!(!answer.starts_with("error"), "{line}: {answer}");
+            if !comment.is_empty() {
+                assert!(comment.contains(&answer), "{line}: {answer}");
+                compared += 1;
+            }
+        }
+        assert!(compared >= 7, "the questions were not found");
     }
 }

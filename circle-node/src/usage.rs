@@ -27,8 +27,6 @@ pub const COLUMNS: [&str; 11] = [
 
 /// The longest line, in bytes.
 const LINE_BYTES_MAX: u64 = 64 * 1024;
-/// The most decimals of a size: one thousand-millionth of a GiB is about a byte.
-const SIZE_DECIMALS_MAX: u8 = 9;
 /// The longest name of a contract, in bytes, as the circle takes it.
 const CONTRACT_BYTES_MAX: usize = 64;
 
@@ -480,12 +478,6 @@ fn size(text: &str) -> Result<Decimal, Fault> {
         return Err(Fault::new(
             format!("{number} is negative"),
             "write 0 or more",
-        ));
-    }
-    if number.scale() > SIZE_DECIMALS_MAX {
-        return Err(Fault::new(
-            format!("{number} has more than {SIZE_DECIMALS_MAX} decimals"),
-            "round it",
         ));
     }
     Ok(number)

@@ -106,10 +106,16 @@ fn make(args: MakeArgs) -> Result<(), Problem> {
     progress.update("");
     let made = made.map_err(|error| explain(error, &usage))?;
     tell_problems(&usage, &made.skipped);
-    for overlap in &made.overlapping {
+    for overlap in made.overlapping.iter().take(SHOWN) {
         output::tell(format!(
             "{usage}:{}: the window overlaps that of line {}, both of contract {}; a circle takes the first of the two only",
             overlap.line, overlap.with_line, overlap.contract
+        ));
+    }
+    if made.overlapping.len() > SHOWN {
+        output::tell(format!(
+            "{usage}: and {} more windows overlap",
+            made.overlapping.len() - SHOWN
         ));
     }
     if args.json {

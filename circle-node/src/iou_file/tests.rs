@@ -204,7 +204,7 @@ fn whatever_is_tampered_with_is_malformed_or_unsigned() {
         "iou.signature",
     );
     check(
-        &text(&[signed(2)]).lines().nth(4).unwrap().to_owned(),
+        text(&[signed(2)]).lines().nth(4).unwrap(),
         "null",
         "iou.malformed",
     );

@@ -68,8 +68,8 @@ fn row(contract: &str, hours: std::ops::Range<u32>) -> String {
 /// A decimal text as a fraction; how the engine reads decimals is not used.
 fn fraction(text: &str) -> BigRational {
     let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
-    let number: i64 = format!("{whole}{decimals}").parse().unwrap();
-    BigRational::new(number.into(), 10i64.pow(decimals.len() as u32).into())
+    let denominator = format!("1{}", "0".repeat(decimals.len()));
+    format!("{whole}{decimals}/{denominator}").parse().unwrap()
 }
 
 fn whole(number: i64) -> BigRational {
@@ -98,9 +98,9 @@ fn expected(fields: &[String], seconds: i64, price_musd: i64) -> String {
     rounded(&((contract + network) / whole(price_musd * 10_000) * whole(10_000_000))).to_string()
 }
 
-/// A number as people write it: often small and whole, sometimes with decimals up to the ninth.
+/// A number as people write it: often small and whole, sometimes with as many decimals as there can be.
 fn random_size(random: &mut StdRng) -> String {
-    let decimals = [0, 0, 0, 1, 2, 3, 9][random.gen_range(0..7)];
+    let decimals = [0, 0, 0, 1, 2, 3, 9, 18][random.gen_range(0..8)];
     let bound = [10i64, 100, 5000][random.gen_range(0..3)];
     let number = random.gen_range(0..bound);
     match decimals {

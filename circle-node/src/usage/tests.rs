@@ -199,8 +199,8 @@ fn what_is_wrong_with_a_field_is_named() {
         expect!["2:65: cru: `` is not a decimal; write digits with at most one point, as in 12.50"],
     );
     check(
-        &with("mru_gib", "0.0000000001"),
-        expect!["2:67: mru_gib: 0.0000000001 has more than 9 decimals; round it"],
+        &with("mru_gib", "0.0000000000000000001"),
+        expect!["2:67: mru_gib: `0.0000000000000000001` is not a decimal; write at most 18 decimals"],
     );
     check(
         &with("sru_gib", "NaN"),
