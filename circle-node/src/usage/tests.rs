@@ -200,7 +200,9 @@ fn what_is_wrong_with_a_field_is_named() {
     );
     check(
         &with("mru_gib", "0.0000000000000000001"),
-        expect!["2:67: mru_gib: `0.0000000000000000001` is not a decimal; write at most 18 decimals"],
+        expect![
+            "2:67: mru_gib: `0.0000000000000000001` is not a decimal; write at most 18 decimals"
+        ],
     );
     check(
         &with("sru_gib", "NaN"),
