@@ -211,9 +211,7 @@ pub(crate) fn call(
         ("iou", "owed", []) => {
             let mut entries = Vec::new();
             for owed in iou::owed(&host.session().rows)? {
-                let units = i64::try_from(owed.amount).map_err(|_| {
-                    Rejection::new("iou.overflow", "what is owed does not fit into 64 bits")
-                })?;
+                let units = i64::try_from(owed.amount).unwrap_or(i64::MAX);
                 entries.push(map([
                     ("consumer", Value::Account(owed.consumer)),
                     ("farmer", Value::Account(owed.farmer)),
