@@ -327,7 +327,7 @@ fn nine_processes_pay_a_day_answer_questions_and_survive_a_kill() {
     let balance = json(
         &[
             "ask",
-            "!iou.balance consumer:cora",
+            "!iou.balance consumer:bob",
             "--home",
             &home,
             "--json",
@@ -341,7 +341,7 @@ fn nine_processes_pay_a_day_answer_questions_and_survive_a_kill() {
     let unknown = json(
         &[
             "ask",
-            "!iou.balanse consumer:cora",
+            "!iou.balanse consumer:bob",
             "--home",
             &home,
             "--json",
@@ -395,7 +395,7 @@ fn acts(devnet: &Devnet) {
     let (file, signed) = (devnet.home("deposit.md"), devnet.home("deposit.tx"));
     std::fs::write(
         &file,
-        "!!treasury.deposit wallet:main account:cora amount:'12.5 TFT' reference:test\n",
+        "!!treasury.deposit wallet:main account:bob amount:'12.5 TFT' reference:test\n",
     )
     .unwrap();
     let alone = json(&["act", &file, "--key", &key, "--home", &home, "--json"], 1);
@@ -421,7 +421,7 @@ fn acts(devnet: &Devnet) {
     let balance = json(
         &[
             "ask",
-            "!iou.balance consumer:cora",
+            "!iou.balance consumer:bob",
             "--home",
             &home,
             "--json",
