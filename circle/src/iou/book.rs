@@ -1,6 +1,6 @@
 //! The book of open and paid IOUs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use threescript::value::{AssetCode, Assets};
@@ -370,18 +370,9 @@ fn open(
     until: i64,
 ) -> Result<Vec<(Hash, Entry)>, StoreFault> {
     let prefix = OPEN.key(within);
-    let keys: BTreeSet<Vec<u8>> = rows
-        .scan(
-            &prefix,
-            crate::state::prefix_end(&prefix).as_deref(),
-            usize::MAX,
-            false,
-        )?
-        .into_iter()
-        .map(|(key, _)| key)
-        .collect();
-    let mut all = Vec::with_capacity(keys.len());
-    for key in keys {
+    let end = crate::state::prefix_end(&prefix);
+    let mut all = Vec::new();
+    for (key, _) in rows.scan(&prefix, end.as_deref(), usize::MAX, false)? {
         let missing = || StoreFault::Corrupt {
             what: "an open IOU",
             reason: "its key names no IOU".into(),
