@@ -10,9 +10,10 @@ pub mod iou_make;
 pub mod keyring;
 pub mod node;
 pub mod policies;
-pub mod problem;
 pub mod quote;
 pub mod setup;
 pub mod store;
 pub mod system;
 pub mod usage;
+
+pub use workbench::problem;

@@ -63,9 +63,18 @@ pub fn router(core: Arc<Core>) -> Router {
         .with_state(api)
 }
 
-impl IntoResponse for Problem {
+/// A problem as an answer.
+struct Refused(Problem);
+
+impl<P: Into<Problem>> From<P> for Refused {
+    fn from(problem: P) -> Self {
+        Self(problem.into())
+    }
+}
+
+impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        let status = match self.code.as_str() {
+        let status = match self.0.code.as_str() {
             "node.unknown" => StatusCode::NOT_FOUND,
             "node.method" => StatusCode::METHOD_NOT_ALLOWED,
             "node.busy" | "mempool_full" => StatusCode::TOO_MANY_REQUESTS,
@@ -75,31 +84,33 @@ impl IntoResponse for Problem {
             "too_large" => StatusCode::PAYLOAD_TOO_LARGE,
             _ => StatusCode::BAD_REQUEST,
         };
-        (status, Json(self.to_json())).into_response()
+        (status, Json(self.0.to_json())).into_response()
     }
 }
 
-type Answer<T> = Result<Json<T>, Problem>;
+type Answer<T> = Result<Json<T>, Refused>;
 
-async fn unknown(uri: axum::http::Uri) -> Problem {
+async fn unknown(uri: axum::http::Uri) -> Refused {
     let mend = "the paths begin with /v1/: status, transactions, ask, checkpoints, certificates, accounts, outbox, payouts, owed, genesis, signatures";
     Problem::new(
         "node.unknown",
         format!("there is nothing at {}", uri.path()),
         mend,
     )
+    .into()
 }
 
-async fn method(method: axum::http::Method, uri: axum::http::Uri) -> Problem {
+async fn method(method: axum::http::Method, uri: axum::http::Uri) -> Refused {
     let reason = format!("{} does not take {method}", uri.path());
     Problem::new(
         "node.method",
         reason,
         "read with GET; only transactions and ask take POST",
     )
+    .into()
 }
 
-async fn status(State(api): State<Api>) -> Result<Response, Problem> {
+async fn status(State(api): State<Api>) -> Result<Response, Refused> {
     Ok(Json(status_of(&api.core)?).into_response())
 }
 
@@ -121,7 +132,7 @@ async fn submit(State(api): State<Api>, body: Result<Bytes, BytesRejection>) -> 
     };
     let id = Envelope::decode(&bytes)?.body.id();
     if let Some(failure) = api.core.failure() {
-        return Err(failure.clone());
+        return Err(failure.clone().into());
     }
     match api.core.log.submit(bytes).await {
         Ok(_) | Err(SubmitError::Pending { .. } | SubmitError::Ordered { .. }) => {
@@ -135,11 +146,11 @@ async fn submit(State(api): State<Api>, body: Result<Bytes, BytesRejection>) -> 
                 .rsplit_once(" [")
                 .and_then(|(text, code)| Some((text, code.strip_suffix(']')?)))
             {
-                Some((text, code)) => Err(Problem::of(code, text)),
-                None => Err(Problem::of("refused", reason)),
+                Some((text, code)) => Err(Problem::of(code, text).into()),
+                None => Err(Problem::of("refused", reason).into()),
             }
         }
-        Err(error) => Err(Problem::of(error.code(), error)),
+        Err(error) => Err(Problem::of(error.code(), error).into()),
     }
 }
 
@@ -179,7 +190,8 @@ async fn transaction(
                 "request",
                 format!("until={other} is unknown"),
                 "use executed or certified",
-            ));
+            )
+            .into());
         }
     };
     let deadline = tokio::time::Instant::now() + Duration::from_secs(wait.wait_s).min(WAIT_MAX);
@@ -210,7 +222,8 @@ async fn ask(
             "node.busy",
             "too many questions are being answered",
             "ask again in a moment",
-        ));
+        )
+        .into());
     };
     let (sender, receiver) = tokio::sync::oneshot::channel();
     let core = api.core.clone();
@@ -229,10 +242,10 @@ async fn ask(
         )
     };
     spawned.map_err(|error| fault(format!("no thread for the question: {error}")))?;
-    receiver
+    let answer = receiver
         .await
-        .map_err(|_| fault("the question ended without an answer".into()))?
-        .map(Json)
+        .map_err(|_| fault("the question ended without an answer".into()))??;
+    Ok(Json(answer))
 }
 
 fn answer_question(core: &Core, text: &[u8]) -> Result<At<serde_json::Value>, Problem> {
@@ -294,23 +307,23 @@ fn height(text: &str) -> Result<u64, Problem> {
     })
 }
 
-async fn checkpoint(State(api): State<Api>, Path(at): Path<String>) -> Result<Response, Problem> {
+async fn checkpoint(State(api): State<Api>, Path(at): Path<String>) -> Result<Response, Refused> {
     Ok(Json(answers::checkpoint(&api.core, height(&at)?)?).into_response())
 }
 
-async fn certificate(State(api): State<Api>, Path(at): Path<String>) -> Result<Response, Problem> {
+async fn certificate(State(api): State<Api>, Path(at): Path<String>) -> Result<Response, Refused> {
     Ok(Json(answers::certificate(&api.core, height(&at)?)?).into_response())
 }
 
-async fn account(State(api): State<Api>, Path(name): Path<String>) -> Result<Response, Problem> {
+async fn account(State(api): State<Api>, Path(name): Path<String>) -> Result<Response, Refused> {
     Ok(Json(answers::account(&api.core, &name)?).into_response())
 }
 
-async fn outbox(State(api): State<Api>) -> Result<Response, Problem> {
+async fn outbox(State(api): State<Api>) -> Result<Response, Refused> {
     Ok(Json(answers::outbox(&api.core)?).into_response())
 }
 
-async fn payouts(State(api): State<Api>) -> Result<Response, Problem> {
+async fn payouts(State(api): State<Api>) -> Result<Response, Refused> {
     Ok(Json(answers::payouts(&api.core)?).into_response())
 }
 
@@ -327,7 +340,7 @@ async fn genesis(State(api): State<Api>) -> Response {
         .into_response()
 }
 
-async fn signatures(State(api): State<Api>) -> Result<Response, Problem> {
+async fn signatures(State(api): State<Api>) -> Result<Response, Refused> {
     // What is declared now, by the newest state: a transaction is executed on top of it.
     let signatures = api.core.asking().signatures(api.core.newest()?.store)?;
     let all: Vec<_> = signatures.iter().map(declarations::write).collect();

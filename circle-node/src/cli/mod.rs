@@ -6,6 +6,7 @@ mod devnet;
 mod init;
 mod iou;
 pub(crate) mod output;
+mod policy;
 mod start;
 mod status;
 mod target;
@@ -36,6 +37,7 @@ enum Verb {
     Act(act::Args),
     Ask(ask::Args),
     Iou(iou::Args),
+    Policy(policy::Args),
 }
 
 impl Verb {
@@ -48,11 +50,12 @@ impl Verb {
             Self::Act(args) => args.json,
             Self::Ask(args) => args.json,
             Self::Iou(args) => args.json(),
+            Self::Policy(args) => args.json(),
         }
     }
 
-    fn run(self) -> Result<(), Problem> {
-        match self {
+    fn run(self) -> Result<ExitCode, Problem> {
+        let result = match self {
             Self::Devnet(args) => devnet::run(args),
             Self::Init(args) => init::run(args),
             Self::Start(args) => start::run(args),
@@ -60,7 +63,9 @@ impl Verb {
             Self::Act(args) => act::run(args),
             Self::Ask(args) => ask::run(args),
             Self::Iou(args) => iou::run(args),
-        }
+            Self::Policy(args) => return policy::run(args),
+        };
+        result.map(|()| ExitCode::SUCCESS)
     }
 }
 
@@ -69,7 +74,7 @@ pub fn main() -> ExitCode {
     let verb = Cli::parse().verb;
     let json = verb.json();
     match verb.run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(problem) => {
             output::tell(format!("circle: {problem}"));
             if json {

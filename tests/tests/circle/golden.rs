@@ -160,15 +160,15 @@ fn a_block_and_the_first_checkpoints_of_a_circle() {
     let mut circle = Simulation::new(9, 1, None);
     check(
         circle.genesis.digest(),
-        expect!["435bfeba4dc97eba228005eeed42695cbeb93cb4fcce63e5c1ab036c52222ac1"],
+        expect!["ee6d4f45b59a4ca573c4fb36d75d5868fbd02f1c0ff0e1865587e7acab1c120d"],
     );
     check(
         circle.guardians[0].head().state_root,
-        expect!["31df8579a78efa6fe0c30fcceb9097406ced556af0e355d07ff6c80910cc2328"],
+        expect!["f7723b09b8e506767ddf9c4d96a1bc7a6426861ee5201aae1f35aa69849aed84"],
     );
     circle.account("alice");
     check(
         circle.guardians[0].head().checkpoint,
-        expect!["bed1abf3426bdae80a14c03c1520e9537163eb9403e238440ca710a00b280868"],
+        expect!["e4e74e691ca043194c2b1debfc856c3b6a7cbb994bc6291e615e2d1436b9fa88"],
     );
 }

@@ -4,14 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 /// The only edges between our crates; `guardian-tests` may see everything and `xtask` nothing.
-const EDGES: [(&str, &[&str]); 5] = [
+const EDGES: [(&str, &[&str]); 6] = [
     ("threescript", &[]),
     ("treasury-protocol", &[]),
     ("circle", &["threescript", "treasury-protocol"]),
+    ("workbench", &["circle", "threescript"]),
     ("consensus", &[]),
     (
         "circle-node",
-        &["circle", "consensus", "threescript", "treasury-protocol"],
+        &[
+            "circle",
+            "consensus",
+            "threescript",
+            "treasury-protocol",
+            "workbench",
+        ],
     ),
 ];
 

@@ -14,7 +14,7 @@ use std::sync::{Arc, OnceLock};
 
 /// The interpreter by its parts. Nodes whose profiles differ may count operations differently, so a circle keeps it among
 /// its parameters.
-pub const PROFILE: &str = "rhai 1.27.0; internals no_closure no_float no_module no_time only_i64 std sync; \
+pub const PROFILE: &str = "rhai 1.27.0; debugging internals no_closure no_float no_module no_time only_i64 std sync; \
      optimisation none; library 1";
 
 /// Rhai hashes names of functions. With a fixed seed every node does it alike.

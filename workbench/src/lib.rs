@@ -1,0 +1,6 @@
+//! The tools of policy developers. What `circle policy …` does is here, and runs without a node: on a scratch circle in memory.
+
+pub mod command;
+pub mod console;
+pub mod language;
+pub mod problem;
