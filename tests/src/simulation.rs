@@ -54,6 +54,16 @@ pub struct Simulation {
 impl Simulation {
     /// A circle of `guardians`; equal seeds give equal circles. `faulty` names a guardian and the command on which it errs.
     pub fn new(guardians: u8, seed: u64, faulty: Option<(u32, &str)>) -> Self {
+        Self::with_policies(guardians, seed, faulty, policies())
+    }
+
+    /// The same, with other policies from the first block on.
+    pub fn with_policies(
+        guardians: u8,
+        seed: u64,
+        faulty: Option<(u32, &str)>,
+        policies: Vec<String>,
+    ) -> Self {
         let secret =
             |index: u8| SigningKey::from_bytes(&digest("simulation/guardian", &(seed, index)));
         let members = (0..guardians).map(|index| Member {
@@ -73,7 +83,7 @@ impl Simulation {
                     stellar_issuer: Some(issuer),
                 },
             )]),
-            policies: policies(),
+            policies,
             limits: Limits::default(),
             interpreter: PROFILE.into(),
         };

@@ -1,8 +1,9 @@
 //! `cargo xtask`: the project's own commands.
 //!
 //! `test` runs every test, then checks against real peers as far as this machine has what they need. `check` is what CI runs:
-//! formatting, lints, dependencies, and `test` with every peer.
+//! formatting, lints, dependencies, and `test` with every peer. `lab` is what takes long: run it before a release.
 
+mod builds;
 mod check;
 mod peers;
 mod run;
@@ -26,6 +27,8 @@ enum Command {
     },
     /// What CI runs: formatting, lints, dependencies, and the tests with every peer
     Check,
+    /// What takes long: a million executions of random policies, in an optimised and in a checked build
+    Lab,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -35,8 +38,10 @@ fn main() -> anyhow::Result<()> {
             check::formatting()?;
             check::lints()?;
             check::dependencies()?;
-            test(true)
+            test(true)?;
+            builds::compare("random_policies", &["20000", "7", "2"])
         }
+        Command::Lab => builds::compare("random_policies", &["1000000", "1"]),
     }
 }
 

@@ -5,6 +5,7 @@ mod day;
 mod golden;
 #[path = "../../../policies/cases.rs"]
 mod policies;
+mod random;
 mod readme;
 mod unanimity;
 mod votes;
