@@ -21,11 +21,36 @@ pub struct NativeFunction {
     pub ask_allowed: bool,
 }
 
-/// The native modules by name, and the assets that literals may name.
+/// Something that the embedder makes known by itself, which policies can react to.
+#[derive(Clone, Debug)]
+pub struct NativeEvent {
+    /// Its name.
+    pub name: String,
+    /// Names and types of what it says.
+    pub entries: Vec<(String, Type)>,
+    /// When it is emitted, for people.
+    pub doc: String,
+}
+
+/// An actor of the embedder itself: a name that policies cannot take.
+#[derive(Clone, Debug)]
+pub struct NativeActor {
+    /// Its name.
+    pub name: String,
+    /// Its actions.
+    pub actions: Vec<String>,
+    /// Its events that policies can react to.
+    pub events: Vec<NativeEvent>,
+    /// Whether a policy may have this name after all: it adds actions, and takes none of the embedder's away.
+    pub extendable: bool,
+}
+
+/// The native modules by name, the actors of the embedder, and the assets that literals may name.
 #[derive(Clone, Debug)]
 pub struct Catalog {
     assets: Assets,
     modules: BTreeMap<String, Vec<NativeFunction>>,
+    actors: BTreeMap<String, NativeActor>,
 }
 
 impl Catalog {
@@ -37,6 +62,7 @@ impl Catalog {
         Self {
             assets,
             modules: BTreeMap::new(),
+            actors: BTreeMap::new(),
         }
     }
 
@@ -54,6 +80,29 @@ impl Catalog {
         functions.retain(|other| other.name != function.name);
         functions.push(function);
         self
+    }
+
+    /// Adds an actor of the embedder; a later one of the same name takes the place of the earlier.
+    #[must_use]
+    pub fn with_actor(mut self, actor: NativeActor) -> Self {
+        self.actors.insert(actor.name.clone(), actor);
+        self
+    }
+
+    /// The actors of the embedder in the order of their names.
+    pub fn actors(&self) -> impl Iterator<Item = &NativeActor> {
+        self.actors.values()
+    }
+
+    /// One of them.
+    pub fn actor(&self, name: &str) -> Option<&NativeActor> {
+        self.actors.get(name)
+    }
+
+    /// An event of the embedder, by its actor and name.
+    pub fn event(&self, actor: &str, name: &str) -> Option<&NativeEvent> {
+        let events = &self.actors.get(actor)?.events;
+        events.iter().find(|event| event.name == name)
     }
 
     /// The assets that the circle knows.

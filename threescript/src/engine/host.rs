@@ -30,7 +30,7 @@ pub struct BlockInfo {
 /// For whom a policy runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// The account's name; [`Caller::CIRCLE`] for enacted scripts and schedules.
+    /// The account's name; [`Caller::CIRCLE`] for enacted scripts, schedules, reactions and invariants.
     pub account: String,
     /// The account's roles, such as `guardian`.
     pub roles: Vec<String>,
@@ -40,7 +40,7 @@ impl Caller {
     /// The account of the circle itself.
     pub const CIRCLE: &str = "circle";
 
-    /// The circle, which runs schedules and enacted scripts.
+    /// The circle, which runs schedules, reactions, invariants and enacted scripts.
     pub fn circle() -> Self {
         Self {
             account: Self::CIRCLE.to_owned(),
@@ -81,6 +81,12 @@ pub trait Host: Send + 'static {
 
     /// Who runs it.
     fn caller(&self) -> Caller;
+
+    /// The value that the circle gave to a `param` of the policy, if it gave one. Asked at most once per run and param,
+    /// when a body first reads it. A value that the declaration does not accept is passed over, as if there were none.
+    fn param(&mut self, _name: &str) -> Result<Option<Value>, HostError> {
+        Ok(None)
+    }
 
     /// Calls a function of the catalog. Arguments have the declared types and the cost is charged already.
     fn call(&mut self, module: &str, function: &str, args: Vec<Value>) -> Result<Value, HostError>;

@@ -14,7 +14,7 @@ mod run;
 mod tables;
 pub(crate) mod values;
 
-pub use catalog::{Catalog, NativeFunction};
+pub use catalog::{Catalog, NativeActor, NativeEvent, NativeFunction};
 pub use error::ScriptError;
 pub use host::{BlockInfo, Caller, Host, HostError, Rows};
 pub use limits::Limits;
@@ -49,4 +49,8 @@ pub enum Entry<'a> {
     Ask(&'a str),
     /// A schedule by its name.
     Every(&'a str),
+    /// The reaction to an event: its actor and name joined by a point. The arguments are what the event says.
+    On(&'a str),
+    /// An invariant by its name. It returns true, or fails with the code `invariant.<name>` or `limit.…`.
+    Invariant(&'a str),
 }

@@ -6,7 +6,7 @@
 use super::error::Raised;
 use super::library;
 use super::limits::Limits;
-use super::meter::{Meter, copy_cost, look_cost};
+use super::meter::{copy_cost, look_cost};
 use super::run::{Run, RunHandle};
 use rhai::{Dynamic, Engine, Module, OptimizationLevel, Scope};
 use std::collections::{BTreeMap, BTreeSet};
@@ -112,23 +112,31 @@ pub(crate) fn engine(limits: &Limits) -> Engine {
     engine
 }
 
-/// The names that every body of a policy sees: tables, constants, modules, `block` and `caller`.
+/// The names that every body of a policy sees: tables, constants, params, modules, `block` and `caller`.
 pub(crate) struct Globals {
     values: BTreeMap<String, Dynamic>,
+    /// Params by name, with their place in the declarations: their values are asked for when they are read.
+    params: BTreeMap<String, usize>,
     /// Names of local variables that some body copies; the others are only looked at.
     copied: BTreeSet<String>,
 }
 
 impl Globals {
-    pub fn new(values: impl IntoIterator<Item = (String, Dynamic)>) -> Self {
+    pub fn new(
+        values: impl IntoIterator<Item = (String, Dynamic)>,
+        params: impl IntoIterator<Item = String>,
+    ) -> Self {
+        let params = params.into_iter().enumerate();
         Self {
             values: values.into_iter().collect(),
+            params: params.map(|(index, name)| (name, index)).collect(),
             copied: BTreeSet::new(),
         }
     }
 
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.values.keys().map(String::as_str)
+        let names = self.values.keys().chain(self.params.keys());
+        names.map(String::as_str)
     }
 
     /// Says which local names are copied somewhere.
@@ -145,8 +153,9 @@ impl Globals {
         name: &str,
         index: usize,
         scope: &Scope,
-        meter: &Meter,
+        run: &Run,
     ) -> Result<Option<Dynamic>, Raised> {
+        let meter = &run.meter;
         let local = match index {
             0 => scope.get(name),
             // The parser knows how far from the end of the scope the variable stands.
@@ -161,7 +170,10 @@ impl Globals {
             meter.charge(cost)?;
             return Ok(None);
         }
-        let global = self.values.get(name).cloned();
+        let global = match self.params.get(name) {
+            Some(index) => Some(run.param(*index)?),
+            None => self.values.get(name).cloned(),
+        };
         meter.charge(global.as_ref().map_or(0, copy_cost))?;
         Ok(global)
     }
@@ -173,13 +185,13 @@ pub(crate) fn engine_for(run: Arc<Run>, globals: Arc<Globals>, policy: Arc<Modul
     engine.register_global_module(policy);
     let meter = run.meter.clone();
     engine.on_progress(move |_| meter.charge(1).err().map(Dynamic::from));
-    let meter = run.meter.clone();
+    let reader = run.clone();
     #[allow(
         deprecated,
         reason = "marked so only because it may change; the version is pinned"
     )]
     engine.on_var(move |name, index, context| {
-        Ok(globals.resolve(name, index, context.scope(), &meter)?)
+        Ok(globals.resolve(name, index, context.scope(), &reader)?)
     });
     engine.set_default_tag(Dynamic::from(RunHandle(run)));
     engine

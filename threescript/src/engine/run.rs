@@ -5,10 +5,12 @@ use super::error::Raised;
 use super::host::Host;
 use super::limits::Limits;
 use super::meter::Meter;
-use super::tables::Table;
+use super::tables::{ROW_COST, Table};
 use super::values::from_value;
 use crate::action::Type;
+use crate::policy::compile::Inner;
 use crate::policy::declaration::TableDecl;
+use crate::policy::param::PolicyParam;
 use crate::policy::types::fit;
 use crate::value::Value;
 use rhai::{Dynamic, NativeCallContext};
@@ -57,15 +59,20 @@ pub(crate) struct RunState {
     pub events: Vec<Event>,
     pub effects: Vec<Effect>,
     pub writes: u32,
+    /// The params that were read, by their place in the declarations.
+    params: Vec<Option<Dynamic>>,
 }
 
 /// One run. Natives reach it through the interpreter's tag.
 pub(crate) struct Run {
+    /// The policy's name.
+    pub actor: Arc<str>,
     pub tables: Arc<[TableDecl]>,
+    pub params: Arc<[PolicyParam]>,
     pub catalog: Arc<Catalog>,
     pub limits: Limits,
     pub meter: Arc<Meter>,
-    /// A question: nothing may be written or emitted.
+    /// A question or an invariant: nothing may be written or emitted.
     pub read_only: bool,
     state: Mutex<Option<RunState>>,
 }
@@ -97,24 +104,21 @@ impl std::ops::DerefMut for StateGuard<'_> {
 }
 
 impl Run {
-    pub fn new(
-        tables: Arc<[TableDecl]>,
-        catalog: Arc<Catalog>,
-        limits: Limits,
-        meter: Arc<Meter>,
-        read_only: bool,
-        host: Box<dyn AnyHost>,
-    ) -> Self {
+    /// A run of a policy before its first step.
+    pub fn new(policy: &Inner, meter: Arc<Meter>, read_only: bool, host: Box<dyn AnyHost>) -> Self {
         let state = RunState {
             host,
             events: Vec::new(),
             effects: Vec::new(),
             writes: 0,
+            params: vec![None; policy.params.len()],
         };
         Self {
-            tables,
-            catalog,
-            limits,
+            actor: policy.actor.clone(),
+            tables: policy.tables.clone(),
+            params: policy.params.clone(),
+            catalog: policy.catalog.clone(),
+            limits: policy.limits.clone(),
             meter,
             read_only,
             state: Mutex::new(Some(state)),
@@ -180,11 +184,27 @@ impl Run {
         })
     }
 
+    /// The value of a param: what the circle decided, otherwise its default. The host is asked once per run.
+    pub fn param(&self, index: usize) -> Result<Dynamic, Raised> {
+        let mut state = self.state();
+        if let Some(value) = &state.params[index] {
+            return Ok(value.clone());
+        }
+        self.meter.charge(ROW_COST)?;
+        let declared = &self.params[index];
+        let decided = state.host.as_host().param(&declared.name)?;
+        let assets = self.catalog.assets();
+        let value = decided.and_then(|value| declared.accept(value, assets).ok());
+        let value = self.give(value.unwrap_or_else(|| declared.default.clone()))?;
+        state.params[index] = Some(value.clone());
+        Ok(value)
+    }
+
     pub fn check_writable(&self) -> Result<(), Raised> {
         match self.read_only {
             true => Err(Raised::new(
                 "read_only",
-                "a question cannot write, emit or call what does",
+                "a question or an invariant cannot write, emit or call what does",
                 "make it an action",
             )),
             false => Ok(()),
@@ -193,6 +213,10 @@ impl Run {
 
     pub fn emit(&self, name: String, data: Value) -> Result<(), Raised> {
         self.check_writable()?;
+        if self.catalog.event(&self.actor, &name).is_some() {
+            let message = format!("the event {}.{name} is the kernel's", self.actor);
+            return Err(Raised::new("reserved_name", message, "take another name"));
+        }
         self.charge_value(&data)?;
         let mut state = self.state();
         if state.events.len() >= self.limits.events as usize {

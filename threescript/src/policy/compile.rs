@@ -1,10 +1,12 @@
 //! From a policy file to a policy that can run.
 
 use super::check;
-use super::declaration::{ConstDecl, EntryDecl, EntryKind, Header, TableDecl};
+use super::declaration::{ConstDecl, EntryDecl, EntryKind, Header, TableDecl, UseDecl};
 use super::diagnostic::{Diagnostic, Fault, Place, is_hidden, suggest};
 use super::header;
 use super::lexer::keep_only;
+use super::param::PolicyParam;
+use super::{actors, usage};
 use crate::action::{Mark, Signature};
 use crate::engine::profile::{self, BANNED, BLOCK, CALLER, Globals};
 use crate::engine::values::{BlockHandle, CallerHandle, ModuleHandle, TableHandle, from_value};
@@ -21,12 +23,14 @@ pub struct Policy {
     pub(super) inner: Arc<Inner>,
 }
 
-pub(super) struct Inner {
+pub(crate) struct Inner {
     pub file: String,
     source: String,
     hash: [u8; 32],
     pub header: Header,
+    pub actor: Arc<str>,
     pub tables: Arc<[TableDecl]>,
+    pub params: Arc<[PolicyParam]>,
     pub catalog: Arc<Catalog>,
     pub limits: Limits,
     pub globals: Arc<Globals>,
@@ -78,7 +82,8 @@ impl Policy {
         &self.inner.file
     }
 
-    /// Its actions, questions and schedules in the declared order, with docs, parameters and callers.
+    /// Its actions, questions, schedules, reactions and invariants in the declared order, with docs, parameters and
+    /// callers.
     pub fn entries(&self) -> &[EntryDecl] {
         &self.inner.header.entries
     }
@@ -102,9 +107,39 @@ impl Policy {
         &self.inner.tables
     }
 
-    /// Its constants in the declared order.
+    /// Its constants in the declared order, and behind them those that it uses of other policies.
     pub fn consts(&self) -> &[ConstDecl] {
         &self.inner.header.consts
+    }
+
+    /// The policies whose constants it uses, in the declared order.
+    pub fn uses(&self) -> &[UseDecl] {
+        &self.inner.header.uses
+    }
+
+    /// The values that the circle may change by decision, in the declared order.
+    pub fn params(&self) -> &[PolicyParam] {
+        &self.inner.params
+    }
+
+    /// One of them.
+    pub fn param(&self, name: &str) -> Option<&PolicyParam> {
+        self.params().iter().find(|param| param.name == name)
+    }
+
+    /// Its reactions in the declared order. The name of each is the actor and the event, joined by a point.
+    pub fn reactions(&self) -> impl Iterator<Item = &EntryDecl> {
+        self.of_kind(EntryKind::On)
+    }
+
+    /// Its invariants in the declared order.
+    pub fn invariants(&self) -> impl Iterator<Item = &EntryDecl> {
+        self.of_kind(EntryKind::Invariant)
+    }
+
+    fn of_kind(&self, kind: EntryKind) -> impl Iterator<Item = &EntryDecl> {
+        let entries = self.entries().iter();
+        entries.filter(move |entry| entry.kind == kind)
     }
 
     /// The declarations of its actions (`!!`) and questions (`!`), for reading and showing texts.
@@ -122,6 +157,8 @@ impl Inner {
             Entry::Action(name) => (EntryKind::Action, name),
             Entry::Ask(name) => (EntryKind::Ask, name),
             Entry::Every(name) => (EntryKind::Every, name),
+            Entry::On(name) => (EntryKind::On, name),
+            Entry::Invariant(name) => (EntryKind::Invariant, name),
         };
         self.header
             .entries
@@ -130,12 +167,12 @@ impl Inner {
     }
 }
 
-/// What people can write of an entry; a schedule has no text.
+/// What people can write of an entry; what the circle runs by itself has no text.
 fn signature(actor: &str, entry: &EntryDecl) -> Option<Signature> {
     let mark = match entry.kind {
         EntryKind::Action => Mark::Act,
         EntryKind::Ask => Mark::Ask,
-        EntryKind::Every => return None,
+        EntryKind::Every | EntryKind::On | EntryKind::Invariant => return None,
     };
     let (actor, name) = (actor.to_owned(), entry.name.clone());
     Some(Signature {
@@ -152,12 +189,26 @@ fn signature(actor: &str, entry: &EntryDecl) -> Option<Signature> {
 /// both must be the same on every node. Expressions may be nested as deep as `limits.expression_depth`, which the
 /// default stack of a thread holds.
 ///
+/// A policy that uses constants of another one needs [`compile_with`].
+///
 /// Errors: all faults that were found, in the order of their places.
 pub fn compile(
     source: &str,
     file: &str,
     catalog: &Catalog,
     limits: &Limits,
+) -> Result<Policy, Vec<Diagnostic>> {
+    compile_with(source, file, catalog, limits, &|_| None)
+}
+
+/// Like [`compile`], for a policy that may use constants of others: `installed` gives the source of the policy with a hash,
+/// see [`source_hash`], if there is one.
+pub fn compile_with(
+    source: &str,
+    file: &str,
+    catalog: &Catalog,
+    limits: &Limits,
+    installed: &dyn Fn(&[u8; 32]) -> Option<String>,
 ) -> Result<Policy, Vec<Diagnostic>> {
     let report = |mut faults: Vec<Fault>| {
         faults.sort_by_key(|fault| fault.place);
@@ -174,13 +225,15 @@ pub fn compile(
             .collect::<Vec<_>>()
     };
     check_source(source, limits).map_err(|fault| report(vec![fault]))?;
-    let (header, mut faults) = header::parse(source, catalog.assets());
+    let (mut header, mut faults) = header::parse(source, catalog.assets());
     if header.name.is_empty() || header.version == 0 {
         return Err(report(faults));
     }
     faults.extend(check_counts(&header, limits));
+    usage::resolve(&mut header, catalog.assets(), installed, &mut faults);
     let engine = profile::engine(limits);
     check_names(&header, catalog, &engine, &mut faults);
+    actors::check(&header, catalog, &mut faults);
     let mut globals = globals(&header, catalog);
     let compiler = Compiler {
         source,
@@ -199,8 +252,10 @@ pub fn compile(
     let inner = Inner {
         file: file.to_owned(),
         source: source.to_owned(),
-        hash: hash(source),
+        hash: source_hash(source),
+        actor: header.name.as_str().into(),
         tables,
+        params: header.params.clone().into(),
         catalog: Arc::new(catalog.clone()),
         limits: limits.clone(),
         globals: Arc::new(globals),
@@ -213,7 +268,8 @@ pub fn compile(
     })
 }
 
-fn hash(source: &str) -> [u8; 32] {
+/// The hash of a policy by its source, see [`Policy::hash`].
+pub fn source_hash(source: &str) -> [u8; 32] {
     let mut hasher = Sha256::new();
     hasher.update(b"threescript/v1/policy\0");
     // Borsh of a text: its length as a little-endian u32, then its bytes. Sources are shorter than that allows.
@@ -268,9 +324,10 @@ fn check_source(source: &str, limits: &Limits) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The most actions, questions and schedules, and the most tables of a policy.
+/// The most actions, questions, schedules, reactions and invariants, the most tables, and the most params of a policy.
 const MAX_ENTRIES: usize = 128;
 const MAX_TABLES: usize = 64;
+const MAX_PARAMS: usize = 64;
 
 fn check_counts(header: &Header, limits: &Limits) -> Option<Fault> {
     let functions = limits.functions as usize;
@@ -286,7 +343,11 @@ fn check_counts(header: &Header, limits: &Limits) -> Option<Fault> {
         return too_many("functions", functions, function.place);
     }
     if let Some(entry) = header.entries.get(MAX_ENTRIES) {
-        return too_many("actions, questions and schedules", MAX_ENTRIES, entry.place);
+        let what = "actions, questions, schedules, reactions and invariants";
+        return too_many(what, MAX_ENTRIES, entry.place);
+    }
+    if let Some(param) = header.params.get(MAX_PARAMS) {
+        return too_many("params", MAX_PARAMS, param.place);
     }
     header
         .tables
@@ -299,11 +360,13 @@ fn check_names(header: &Header, catalog: &Catalog, engine: &Engine, faults: &mut
     let consts = header.consts.iter().map(|item| (&item.name, item.place));
     let tables = header.tables.iter().map(|item| (&item.name, item.place));
     let functions = header.functions.iter().map(|item| (&item.name, item.place));
+    let settings = header.params.iter().map(|item| (&item.name, item.place));
     let params = header
         .entries
         .iter()
         .flat_map(|entry| entry.params.iter().map(|param| (&param.name, entry.place)));
-    for (name, place) in consts.chain(tables).chain(functions).chain(params) {
+    let shared = consts.chain(settings).chain(tables).chain(functions);
+    for (name, place) in shared.chain(params) {
         let taken = if name == BLOCK || name == CALLER {
             Some("is there in every body")
         } else if catalog.modules().any(|(module, _)| module == name) {
@@ -359,7 +422,8 @@ fn globals(header: &Header, catalog: &Catalog) -> Globals {
         (BLOCK.to_owned(), Dynamic::from(BlockHandle)),
         (CALLER.to_owned(), Dynamic::from(CallerHandle)),
     ];
-    Globals::new(consts.chain(tables).chain(modules).chain(handles))
+    let params = header.params.iter().map(|item| item.name.clone());
+    Globals::new(consts.chain(tables).chain(modules).chain(handles), params)
 }
 
 struct Compiler<'a> {
@@ -408,7 +472,7 @@ impl Compiler<'_> {
                     "move it out of the body, to the top of the file",
                 ));
             }
-            self.check(&ast, entry.kind == EntryKind::Ask, faults);
+            self.check(&ast, entry.kind.reads_only(), faults);
             check::find_copied(&ast, self.header, &mut copied);
             bodies.push(ast.merge(&functions));
         }

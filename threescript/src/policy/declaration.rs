@@ -1,6 +1,7 @@
 //! What a policy file declares.
 
 use super::diagnostic::Place;
+use super::param::PolicyParam;
 use crate::action::{ParamDecl, Type};
 use crate::value::Value;
 use std::ops::Range;
@@ -31,14 +32,25 @@ pub enum EntryKind {
     Ask,
     /// Runs on a schedule, as the circle.
     Every,
+    /// Runs after an event of another policy or of the kernel, as the circle.
+    On,
+    /// Is checked at the end of what touched the policy's rows; never writes.
+    Invariant,
 }
 
-/// A declared action, question or schedule.
+impl EntryKind {
+    /// Whether its bodies may only read.
+    pub fn reads_only(self) -> bool {
+        matches!(self, Self::Ask | Self::Invariant)
+    }
+}
+
+/// A declared action, question, schedule, reaction or invariant.
 #[derive(Clone, Debug)]
 pub struct EntryDecl {
-    /// Which of the three.
+    /// Which of these.
     pub kind: EntryKind,
-    /// Its name.
+    /// Its name; for a reaction, the actor and the event joined by a point.
     pub name: String,
     /// The doc lines above it, joined by new lines.
     pub doc: String,
@@ -63,6 +75,30 @@ pub struct ConstDecl {
     /// Its value.
     pub value: Value,
     pub(crate) place: Place,
+}
+
+/// Constants that are taken from another installed policy.
+#[derive(Clone, Debug)]
+pub struct UseDecl {
+    /// The name of that policy.
+    pub policy: String,
+    /// Its hash.
+    pub hash: [u8; 32],
+    /// The doc lines above.
+    pub doc: String,
+    /// The constants.
+    pub names: Vec<UsedName>,
+    /// Where the name of the policy stands.
+    pub place: Place,
+}
+
+/// One name in a [`UseDecl`].
+#[derive(Clone, Debug)]
+pub struct UsedName {
+    /// The constant.
+    pub name: String,
+    /// Where it stands.
+    pub place: Place,
 }
 
 /// A column of a table.
@@ -117,13 +153,34 @@ pub(crate) struct FunctionDecl {
 }
 
 /// All declarations of one file.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Header {
     pub name: String,
     pub version: u32,
     pub doc: String,
+    pub place: Place,
+    pub uses: Vec<UseDecl>,
+    /// Its own constants, and behind them those that it uses of others.
     pub consts: Vec<ConstDecl>,
+    pub params: Vec<PolicyParam>,
     pub tables: Vec<TableDecl>,
     pub entries: Vec<EntryDecl>,
     pub functions: Vec<FunctionDecl>,
+}
+
+impl Default for Header {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            version: 0,
+            doc: String::new(),
+            place: Place::START,
+            uses: Vec::new(),
+            consts: Vec::new(),
+            params: Vec::new(),
+            tables: Vec::new(),
+            entries: Vec::new(),
+            functions: Vec::new(),
+        }
+    }
 }

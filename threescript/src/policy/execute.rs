@@ -14,7 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 impl Policy {
-    /// Runs an action, a question or a schedule.
+    /// Runs an action, a question, a schedule, a reaction or an invariant.
     ///
     /// `args` are values by name; parameters that are not given take their defaults. The host is handed back with
     /// whatever the run wrote; after an error the caller must throw that away.
@@ -50,11 +50,9 @@ impl Policy {
         let decl = &inner.header.entries[index];
         let meter = Arc::new(Meter::new(&inner.limits, operations));
         let run = Arc::new(Run::new(
-            inner.tables.clone(),
-            inner.catalog.clone(),
-            inner.limits.clone(),
+            inner,
             meter.clone(),
-            decl.kind == EntryKind::Ask,
+            decl.kind.reads_only(),
             Box::new(host),
         ));
         // The last resort: a panic of the interpreter or of a native becomes one code, the same on every node.
@@ -65,6 +63,10 @@ impl Policy {
                     .at(&inner.file, Some(decl.place)),
             )
         });
+        let result = match decl.kind {
+            EntryKind::Invariant => holds(inner, decl, result),
+            _ => result,
+        };
         let state = run.finish();
         let usage = Usage {
             operations: meter.operations(),
@@ -102,10 +104,13 @@ impl Inner {
         args: Vec<(String, Value)>,
         host: &impl Host,
     ) -> Result<(usize, Vec<Value>), Raised> {
-        let name = match entry {
-            Entry::Action(name) | Entry::Ask(name) | Entry::Every(name) => name,
+        let title = match entry {
+            Entry::Action(name) | Entry::Ask(name) | Entry::Every(name) => {
+                format!("{}.{name}", self.header.name)
+            }
+            Entry::On(event) => format!("{} on {event}", self.header.name),
+            Entry::Invariant(name) => format!("the invariant {name} of {}", self.header.name),
         };
-        let title = format!("{}.{name}", self.header.name);
         let unknown = || {
             Raised::new(
                 "unknown_action",
@@ -133,7 +138,8 @@ impl Inner {
             };
             values.push(value);
         }
-        if let Some((name, _)) = given.first() {
+        // A reaction takes what it declares of what the event says.
+        if let (Some((name, _)), true) = (given.first(), decl.kind != EntryKind::On) {
             return Err(Raised::new(
                 "unknown_parameter",
                 format!("{title} has no parameter `{name}`"),
@@ -168,11 +174,41 @@ impl Inner {
         match to_value(&result) {
             Ok(value) => Ok(value),
             // An action that ends with `proposals.where(…)` just returns nothing of use.
-            Err(raised) if decl.kind == EntryKind::Ask || raised.code != "type" => {
+            Err(raised) if decl.kind.reads_only() || raised.code != "type" => {
                 Err(raised.at(&self.file, Some(decl.place)))
             }
             Err(_) => Ok(Value::Unit),
         }
+    }
+}
+
+/// An invariant holds or fails with a code of its own. A limit that was reached says nothing about what it checks, and
+/// keeps its code.
+fn holds(
+    policy: &Inner,
+    decl: &EntryDecl,
+    result: Result<Value, ScriptError>,
+) -> Result<Value, ScriptError> {
+    let code = format!("invariant.{}", decl.name);
+    let breach = |message: String, mend: &str| Raised::new(&code, message, mend);
+    match result {
+        Ok(Value::Bool(true)) => Ok(Value::Bool(true)),
+        Ok(Value::Bool(false)) => {
+            let what = decl.doc.lines().next().unwrap_or_default();
+            let what = if what.is_empty() { &decl.name } else { what };
+            let message = format!("{} holds no more: {what}", policy.header.name);
+            Err(breach(message, "").at(&policy.file, Some(decl.place)))
+        }
+        Ok(other) => {
+            let message = format!("an invariant yields a bool, not {}", other.kind());
+            Err(breach(message, "end it with a condition").at(&policy.file, Some(decl.place)))
+        }
+        Err(error) if error.is_fault || error.code.starts_with("limit.") => Err(error),
+        Err(error) => Err(ScriptError {
+            message: format!("{} [{}]", error.message, error.code),
+            code,
+            ..error
+        }),
     }
 }
 

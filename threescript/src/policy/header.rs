@@ -3,7 +3,7 @@
 use super::declaration::{
     CallerRule, Column, ConstDecl, EntryDecl, EntryKind, FunctionDecl, Header, TableDecl,
 };
-use super::diagnostic::{Fault, Place, suggest};
+use super::diagnostic::{Fault, Place, shorten, suggest};
 use super::lexer::{Cursor, Lexer, Token};
 use super::types::{another, expect_sign, next_is, parse_literal, parse_type, type_name};
 use crate::action::{ParamDecl, Type};
@@ -11,7 +11,22 @@ use crate::value::{Assets, Value};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-const KEYWORDS: [&str; 6] = ["const", "table", "action", "ask", "every", "fn"];
+mod param;
+mod reaction;
+mod usage;
+
+const KEYWORDS: [&str; 10] = [
+    "use",
+    "const",
+    "param",
+    "table",
+    "action",
+    "ask",
+    "every",
+    "on",
+    "invariant",
+    "fn",
+];
 /// The most columns of a table, parameters of an action, and columns of a key.
 const MAX_COLUMNS: usize = 64;
 const MAX_PARAMS: usize = 32;
@@ -65,7 +80,7 @@ impl Parser<'_> {
                 MEND,
             ));
         }
-        self.header.name = self.name("policy")?.0;
+        (self.header.name, self.header.place) = self.name("policy")?;
         self.expect_word("version", MEND)?;
         let (token, start) = self.lexer.next()?;
         let version = match &token {
@@ -92,11 +107,15 @@ impl Parser<'_> {
             Token::End => return Ok(false),
             Token::Sign(';') => {}
             Token::Name(word) => match word.as_str() {
+                "use" => self.usage(doc)?,
                 "const" => self.constant(doc)?,
+                "param" => self.param(doc)?,
                 "table" => self.table(doc)?,
                 "action" => self.entry(EntryKind::Action, doc)?,
                 "ask" => self.entry(EntryKind::Ask, doc)?,
                 "every" => self.entry(EntryKind::Every, doc)?,
+                "on" => self.reaction(doc)?,
+                "invariant" => self.invariant(doc)?,
                 "fn" => self.function(start)?,
                 other => {
                     let mend = suggest(other, KEYWORDS);
@@ -110,7 +129,7 @@ impl Parser<'_> {
             },
             other => {
                 let reason = format!("a declaration is wanted, not {}", other.describe());
-                let mend = "declarations begin with const, table, action, ask, every or fn";
+                let mend = format!("declarations begin with {}", KEYWORDS.join(", "));
                 return Err(Fault::new(start.place, "syntax", reason, mend));
             }
         }
@@ -293,6 +312,7 @@ impl Parser<'_> {
         let callers = match kind {
             EntryKind::Action => self.callers(&params)?,
             EntryKind::Every => vec![CallerRule::Schedule],
+            EntryKind::On | EntryKind::Invariant => vec![CallerRule::Circle],
             EntryKind::Ask => Vec::new(),
         };
         let body = self.body()?;
@@ -489,7 +509,9 @@ impl Parser<'_> {
         let mut taken: BTreeMap<&str, &str> = BTreeMap::new();
         let mut faults = Vec::new();
         let Header {
+            uses,
             consts,
+            params,
             tables,
             entries,
             functions,
@@ -498,6 +520,9 @@ impl Parser<'_> {
         let shared = consts
             .iter()
             .map(|item| ("constant", &item.name, item.place));
+        let used = uses.iter().flat_map(|used| &used.names);
+        let shared = shared.chain(used.map(|item| ("constant", &item.name, item.place)));
+        let shared = shared.chain(params.iter().map(|item| ("param", &item.name, item.place)));
         let shared = shared.chain(tables.iter().map(|item| ("table", &item.name, item.place)));
         let shared = shared.chain(
             functions

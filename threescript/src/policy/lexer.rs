@@ -172,6 +172,22 @@ impl<'a> Lexer<'a> {
         Ok((token, start))
     }
 
+    /// Where the next token starts.
+    pub fn here(&mut self) -> Result<Place, Fault> {
+        self.skip_blank()?;
+        Ok(self.cursor.place)
+    }
+
+    /// Letters and digits in any order, such as a hash, and where they start. Empty if there are none.
+    pub fn word(&mut self) -> Result<(String, Cursor), Fault> {
+        self.skip_blank()?;
+        let start = self.cursor;
+        Ok((
+            self.take_while(|character| character.is_ascii_alphanumeric()),
+            start,
+        ))
+    }
+
     fn take_while(&mut self, wanted: impl Fn(char) -> bool) -> String {
         let mut taken = String::new();
         while let Some(character) = self.peek().filter(|character| wanted(*character)) {

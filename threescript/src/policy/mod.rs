@@ -1,18 +1,25 @@
 //! Policies: what an actor offers, declared in a header of ours with bodies in Rhai.
 //!
-//! [`compile`] reads and checks a policy file; [`Policy::run`] runs one of its actions, questions or schedules against a
+//! [`compile`] reads and checks a policy file; [`Policy::run`] runs one of its actions, questions, schedules, reactions
+//! or invariants against a
 //! [`Host`](crate::engine::Host). The language is described in `docs/policy-language.md`.
 
+mod actors;
 pub(crate) mod check;
 pub(crate) mod declaration;
 pub(crate) mod diagnostic;
 mod header;
 mod lexer;
+pub(crate) mod param;
 pub(crate) mod types;
+mod usage;
 
-mod compile;
+pub(crate) mod compile;
 mod execute;
 
-pub use compile::{Policy, compile};
-pub use declaration::{CallerRule, Column, ConstDecl, EntryDecl, EntryKind, TableDecl};
+pub use compile::{Policy, compile, compile_with, source_hash};
+pub use declaration::{
+    CallerRule, Column, ConstDecl, EntryDecl, EntryKind, TableDecl, UseDecl, UsedName,
+};
 pub use diagnostic::{Diagnostic, Place};
+pub use param::{ParamError, PolicyParam};

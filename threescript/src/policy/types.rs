@@ -351,7 +351,7 @@ fn read<T>(place: Place, result: Result<T, ValueError>) -> Result<T, Fault> {
     })
 }
 
-fn read_hex(place: Place, text: &str) -> Result<Vec<u8>, Fault> {
+pub(crate) fn read_hex(place: Place, text: &str) -> Result<Vec<u8>, Fault> {
     hex::decode(text).map_err(|_| {
         Fault::new(
             place,

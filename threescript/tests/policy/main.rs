@@ -1,5 +1,6 @@
 //! Policies as their developers and a circle meet them: compiled from text, run against a host in memory.
 
+mod bonds;
 mod documentation;
 mod faults;
 mod hostile;

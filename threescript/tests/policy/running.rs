@@ -175,8 +175,8 @@ ask count(how: int) { if how == 0 { write() } else if how == 1 { tell() } else {
         writeln!(log, "{} rows, {}", host.rows.len(), outcome(&result)).unwrap();
     }
     expect![[r#"
-        0 rows, test.3script:3:19: a question cannot write, emit or call what does [read_only]; make it an action
-        0 rows, test.3script:4:13: a question cannot write, emit or call what does [read_only]; make it an action
+        0 rows, test.3script:3:19: a question or an invariant cannot write, emit or call what does [read_only]; make it an action
+        0 rows, test.3script:4:13: a question or an invariant cannot write, emit or call what does [read_only]; make it an action
         0 rows, 0
     "#]].assert_eq(&log);
 }

@@ -14,6 +14,8 @@ pub struct Memory {
     pub caller: Caller,
     pub calls: Vec<String>,
     pub guardians: i64,
+    /// What the circle decided on params.
+    pub params: BTreeMap<String, Value>,
 }
 
 impl Memory {
@@ -30,6 +32,7 @@ impl Memory {
             },
             calls: Vec::new(),
             guardians: 3,
+            params: BTreeMap::new(),
         }
     }
 }
@@ -66,6 +69,10 @@ impl Host for Memory {
     fn caller(&self) -> Caller {
         self.caller.clone()
     }
+    fn param(&mut self, name: &str) -> Result<Option<Value>, HostError> {
+        self.calls.push(format!("param {name}"));
+        Ok(self.params.get(name).cloned())
+    }
     fn call(&mut self, module: &str, function: &str, args: Vec<Value>) -> Result<Value, HostError> {
         self.calls.push(format!("{module}.{function}{args:?}"));
         match function {
@@ -94,6 +101,23 @@ pub fn catalog() -> Catalog {
             native("enact", &[("script", Type::Script)], Type::Any, false),
         )
         .with("circle", native("guardians", &[], Type::Int, true))
+        .with_actor(actor("circle", &["register"], &["registered"], false))
+        .with_actor(actor("policy", &["install"], &[], false))
+        .with_actor(actor("treasury", &["deposit"], &["planned"], true))
+}
+
+fn actor(name: &str, actions: &[&str], events: &[&str], extendable: bool) -> NativeActor {
+    let event = |name: &&str| NativeEvent {
+        name: name.to_string(),
+        entries: vec![("account".into(), Type::Account)],
+        doc: String::new(),
+    };
+    NativeActor {
+        name: name.into(),
+        actions: actions.iter().map(|name| name.to_string()).collect(),
+        events: events.iter().map(event).collect(),
+        extendable,
+    }
 }
 
 pub fn big<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
