@@ -6,11 +6,15 @@ use threescript::action::Type;
 use threescript::engine::{Catalog, NativeFunction};
 use threescript::value::{Amount, AssetCode, Assets, Value};
 
+use crate::digest::Hash;
 use crate::iou;
 use crate::ledger;
 use crate::payouts;
 use crate::rejection::Rejection;
 use crate::session::{PolicyHost, Stop};
+
+/// The most consumers that one call names.
+const CONSUMERS_AT_ONCE: usize = 1_000;
 
 /// The modules and functions that a policy may call, with their types, costs in operations, and what they do.
 pub fn catalog(assets: &Assets) -> Catalog {
@@ -59,11 +63,64 @@ pub fn catalog(assets: &Assets) -> Catalog {
     add(
         "iou",
         "admit",
-        vec![("batch".into(), Type::Bytes)],
+        vec![("batch".into(), Type::Bytes), ("limits".into(), Type::Map)],
         Type::Map,
         1_000,
         false,
-        "Checks a batch of signed IOUs and takes those that are right into the book. Returns accepted (a number) and rejected (a list of id, code and reason).",
+        "Checks a batch of signed IOUs and takes those that are right into the book. Limits name consumers and the most that each may owe; what goes beyond is rejected as iou.limit. Returns accepted (a number) and rejected (a list of id, code and reason).",
+    );
+    add(
+        "iou",
+        "consumers",
+        vec![("batch".into(), Type::Bytes)],
+        Type::List(Box::new(Type::Account)),
+        5_000,
+        true,
+        "The consumers of a batch of IOUs that have accounts, by name.",
+    );
+    add(
+        "iou",
+        "find",
+        vec![("iou".into(), Type::Bytes)],
+        Type::Any,
+        100,
+        true,
+        "An IOU of the book by its id: farmer, consumer, to (the end of its window), admitted (a time), amount and state (open, held, paid or cancelled); or nothing.",
+    );
+    for (name, doc) in [
+        (
+            "hold",
+            "Keeps an open IOU out of the roll-up. Fails with iou.unknown or iou.state.",
+        ),
+        (
+            "release",
+            "Lets a held IOU take part in the roll-up again. Fails with iou.unknown or iou.state.",
+        ),
+        (
+            "cancel",
+            "Cancels a held IOU for good. Fails with iou.unknown or iou.state.",
+        ),
+    ] {
+        let iou = vec![("iou".into(), Type::Bytes)];
+        add("iou", name, iou, Type::Any, 300, false, doc);
+    }
+    add(
+        "iou",
+        "unpaid",
+        vec![account("consumer"), text("asset")],
+        Type::Map,
+        100,
+        true,
+        "What a consumer owes in one asset: open and held, two amounts.",
+    );
+    add(
+        "iou",
+        "oldest",
+        vec![text("after"), ("most".into(), Type::Int)],
+        maps(),
+        5_000,
+        true,
+        "The next consumers with open IOUs in the order of their registration, 1 to 1000, after an account or '' for the first: a list of consumer and to, the end of its oldest window.",
     );
     add(
         "iou",
@@ -121,6 +178,15 @@ pub fn catalog(assets: &Assets) -> Catalog {
     );
     add(
         "circle",
+        "is_active",
+        vec![text("policy")],
+        Type::Bool,
+        20,
+        true,
+        "Whether the circle has an active policy of this name.",
+    );
+    add(
+        "circle",
         "has_role",
         vec![account("account"), text("role")],
         Type::Bool,
@@ -148,10 +214,13 @@ pub(crate) fn call(
             ledger::transfer(&mut host.session().rows, from, to, amount)?;
             Ok(Value::Unit)
         }
-        ("iou", "admit", [Value::Bytes(batch)]) => {
+        ("iou", "admit", [Value::Bytes(batch), Value::Map(limits)]) => {
             let session = host.session();
             let circle = session.context.genesis.circle;
-            let admission = iou::admit(&mut session.rows, circle, &session.context.assets, batch)?;
+            let now = session.context.time_s();
+            let limits = admission_limits(limits)?;
+            let assets = &session.context.assets;
+            let admission = iou::admit(&mut session.rows, circle, assets, now, batch, &limits)?;
             let rejected = admission.rejected.into_iter().map(|(id, rejection)| {
                 map([
                     ("id", Value::Text(hex::encode(id))),
@@ -164,6 +233,71 @@ pub(crate) fn call(
                 ("accepted", count(admission.accepted)),
                 ("rejected", rejected),
             ]))
+        }
+        ("iou", "consumers", [Value::Bytes(batch)]) => {
+            let consumers = iou::consumers(&host.session().rows, batch)?;
+            Ok(Value::List(
+                consumers.into_iter().map(Value::Account).collect(),
+            ))
+        }
+        ("iou", "find", [Value::Bytes(id)]) => {
+            let found = iou::find(&host.session().rows, &iou_id(id)?)?;
+            Ok(found.map_or(Value::Unit, |claim| {
+                map([
+                    ("farmer", Value::Account(claim.farmer)),
+                    ("consumer", Value::Account(claim.consumer)),
+                    ("to", Value::Time(claim.to)),
+                    ("admitted", Value::Time(claim.admitted)),
+                    (
+                        "amount",
+                        Value::Amount(Amount::new(claim.amount, claim.asset)),
+                    ),
+                    ("state", Value::Text(claim.state.name().into())),
+                ])
+            }))
+        }
+        ("iou", "hold", [Value::Bytes(id)]) => {
+            iou::hold(&mut host.session().rows, &iou_id(id)?)?;
+            Ok(Value::Unit)
+        }
+        ("iou", "release", [Value::Bytes(id)]) => {
+            iou::release(&mut host.session().rows, &iou_id(id)?)?;
+            Ok(Value::Unit)
+        }
+        ("iou", "cancel", [Value::Bytes(id)]) => {
+            iou::cancel(&mut host.session().rows, &iou_id(id)?)?;
+            Ok(Value::Unit)
+        }
+        ("iou", "unpaid", [Value::Account(consumer), Value::Text(asset)]) => {
+            let asset = known_asset(host, asset)?;
+            let owed = iou::unpaid(&host.session().rows, consumer, &asset)?;
+            let amount = |units: i128| {
+                let units = i64::try_from(units).unwrap_or(i64::MAX);
+                Value::Amount(Amount::new(units, asset.clone()))
+            };
+            Ok(map([
+                ("open", amount(owed.open)),
+                ("held", amount(owed.held)),
+            ]))
+        }
+        ("iou", "oldest", [Value::Text(after), Value::Int(most)]) => {
+            let most = usize::try_from(*most)
+                .ok()
+                .filter(|most| (1..=CONSUMERS_AT_ONCE).contains(most));
+            let most = most.ok_or_else(|| {
+                Rejection::new(
+                    "iou.page",
+                    format!("ask for 1 to {CONSUMERS_AT_ONCE} consumers at a time"),
+                )
+            })?;
+            let oldest = iou::oldest(&host.session().rows, after, most)?;
+            let entries = oldest.into_iter().map(|oldest| {
+                map([
+                    ("consumer", Value::Account(oldest.consumer)),
+                    ("to", Value::Time(oldest.to)),
+                ])
+            });
+            Ok(Value::List(entries.collect()))
         }
         ("iou", "debtors", [Value::Time(until)]) => {
             let debtors = iou::debtors(&host.session().rows, *until)?;
@@ -248,6 +382,9 @@ pub(crate) fn call(
             ]))
         }
         ("circle", "guardians", []) => Ok(count(host.session().context.members().count() as u64)),
+        ("circle", "is_active", [Value::Text(policy)]) => Ok(Value::Bool(
+            host.session().context.policies.contains_key(policy),
+        )),
         ("circle", "has_role", [Value::Account(account), Value::Text(role)]) => {
             let account = crate::accounts::by_name(&host.session().rows, account)?;
             Ok(Value::Bool(
@@ -273,6 +410,26 @@ fn known_asset(host: &mut PolicyHost, code: &str) -> Result<AssetCode, Stop> {
         )
         .into()
     })
+}
+
+fn iou_id(bytes: &[u8]) -> Result<Hash, Rejection> {
+    bytes
+        .try_into()
+        .map_err(|_| Rejection::new("iou.id", "the id of an IOU has 32 bytes"))
+}
+
+fn admission_limits(limits: &BTreeMap<String, Value>) -> Result<iou::Limits, Rejection> {
+    let limit = |(consumer, most): (&String, &Value)| match most {
+        Value::Amount(most) => Ok((consumer.clone(), (most.asset.clone(), most.units))),
+        other => Err(Rejection::new(
+            "iou.limits",
+            format!(
+                "the limit of {consumer} is {}; it has to be an amount",
+                other.kind()
+            ),
+        )),
+    };
+    limits.iter().map(limit).collect()
 }
 
 fn payout_line(line: &Value) -> Result<(String, Amount), Stop> {

@@ -1,6 +1,6 @@
 //! The book of open and paid IOUs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use threescript::value::{AssetCode, Assets};
@@ -9,20 +9,56 @@ use super::{BATCH_IOUS_MAX, SignedIou, verify_signatures};
 use crate::account::Account;
 use crate::accounts;
 use crate::digest::Hash;
-use crate::ids::CircleId;
+use crate::ids::{CircleId, Key};
 use crate::rejection::{Failure, Rejection, require};
 use crate::state::{KeyValue, Overlay, StoreFault};
 use crate::table::Table;
 
 /// One admitted IOU, without what only its signers need.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-struct Entry {
-    farmer: u32,
-    consumer: u32,
-    to: i64,
-    asset: AssetCode,
-    amount: i64,
-    paid: bool,
+pub(super) struct Entry {
+    pub(super) farmer: u32,
+    pub(super) consumer: u32,
+    pub(super) to: i64,
+    /// When it was taken into the book: the time of that block, Unix seconds.
+    pub(super) admitted: i64,
+    pub(super) asset: AssetCode,
+    pub(super) amount: i64,
+    pub(super) state: State,
+}
+
+/// Where an IOU is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum State {
+    /// Waits for the roll-up.
+    Open,
+    /// The consumer was debited.
+    Paid,
+    /// Kept out of the roll-up, until it is released or cancelled.
+    Held,
+    /// Will never be paid.
+    Cancelled,
+}
+
+impl State {
+    /// As policies see it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Paid => "paid",
+            Self::Held => "held",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// What a consumer owes in one asset, in minor units. No sum of amounts leaves 128 bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Unpaid {
+    /// In open IOUs.
+    pub open: i128,
+    /// In held ones.
+    pub held: i128,
 }
 
 /// What is remembered of a pair of farmer and consumer.
@@ -31,9 +67,11 @@ struct Pair {
     last_sequence: u64,
 }
 
-const ENTRIES: Table<Entry> = Table::new(b"ki", "an IOU");
-// (consumer, end of window, id) of every unpaid IOU: the order in which a consumer is debited.
-const OPEN: Table<()> = Table::new(b"kj", "an open IOU");
+pub(super) const ENTRIES: Table<Entry> = Table::new(b"ki", "an IOU");
+// (consumer, end of window, id) of every open IOU: the order in which a consumer is debited.
+pub(super) const OPEN: Table<()> = Table::new(b"kj", "an open IOU");
+// (consumer, asset); no row where nothing is unpaid.
+const UNPAID: Table<Unpaid> = Table::new(b"ku", "what a consumer owes");
 const PAIRS: Table<Pair> = Table::new(b"kq", "a pair of farmer and consumer");
 // (farmer, consumer, reference, start of window) -> end of window
 const WINDOWS: Table<i64> = Table::new(b"kw", "an IOU's window");
@@ -47,13 +85,25 @@ pub struct Admission {
     pub rejected: Vec<(Hash, Rejection)>,
 }
 
-/// Takes a batch of IOUs into the book. Each stands or falls alone.
-pub fn admit(
-    rows: &mut Overlay,
-    circle: CircleId,
-    assets: &Assets,
-    batch: &[u8],
-) -> Result<Admission, Failure> {
+/// How much consumers may owe: by account, and the most units of an asset. Who is not named has no limit.
+pub type Limits = BTreeMap<String, (AssetCode, i64)>;
+
+/// The consumers of a batch that have accounts, by name, each once.
+pub fn consumers(rows: &dyn KeyValue, batch: &[u8]) -> Result<BTreeSet<String>, Failure> {
+    let mut names = BTreeSet::new();
+    let keys: BTreeSet<Key> = read_batch(batch)?
+        .iter()
+        .map(|signed| signed.iou.consumer)
+        .collect();
+    for key in keys {
+        if let Some(account) = accounts::by_key(rows, &key)? {
+            names.insert(account.name);
+        }
+    }
+    Ok(names)
+}
+
+fn read_batch(batch: &[u8]) -> Result<Vec<SignedIou>, Failure> {
     let batch: Vec<SignedIou> = borsh::from_slice(batch).map_err(|error| {
         Rejection::new(
             "iou.malformed",
@@ -70,6 +120,19 @@ pub fn admit(
             )
         },
     )?;
+    Ok(batch)
+}
+
+/// Takes a batch of IOUs into the book at `now`, Unix seconds. Each stands or falls alone.
+pub fn admit(
+    rows: &mut Overlay,
+    circle: CircleId,
+    assets: &Assets,
+    now: i64,
+    batch: &[u8],
+    limits: &Limits,
+) -> Result<Admission, Failure> {
+    let batch = read_batch(batch)?;
     // Signatures are dear: only those are checked that nothing cheaper rejects.
     let verdicts: Vec<Result<(), Rejection>> = batch
         .iter()
@@ -86,7 +149,7 @@ pub fn admit(
     for (signed, verdict) in batch.iter().zip(verdicts) {
         let outcome = match verdict {
             Err(rejection) => Err(Failure::Rejected(rejection)),
-            Ok(()) => admit_one(rows, signed, genuine.next().unwrap_or(false)),
+            Ok(()) => admit_one(rows, now, signed, genuine.next().unwrap_or(false), limits),
         };
         match outcome {
             Ok(()) => admission.accepted += 1,
@@ -148,7 +211,13 @@ fn check_form(signed: &SignedIou, circle: CircleId, assets: &Assets) -> Result<(
     })
 }
 
-fn admit_one(rows: &mut Overlay, signed: &SignedIou, genuine: bool) -> Result<(), Failure> {
+fn admit_one(
+    rows: &mut Overlay,
+    now: i64,
+    signed: &SignedIou,
+    genuine: bool,
+    limits: &Limits,
+) -> Result<(), Failure> {
     let iou = &signed.iou;
     let id = iou.id();
     require(!ENTRIES.has(rows, id)?, "iou.replayed", || {
@@ -173,16 +242,31 @@ fn admit_one(rows: &mut Overlay, signed: &SignedIou, genuine: bool) -> Result<()
         },
     )?;
     check_window(rows, &farmer, &consumer, signed)?;
+    let limit = limits.get(&consumer.name);
+    if let Some((_, most)) = limit.filter(|(asset, _)| *asset == iou.asset) {
+        let owed = unpaid(rows, consumer.number, &iou.asset)?;
+        let total = owed.open + owed.held + i128::from(iou.amount);
+        require(total <= i128::from(*most), "iou.limit", || {
+            format!(
+                "{} would owe {total} units of {}, its limit is {most}; it has to pay some of it first",
+                consumer.name, iou.asset
+            )
+        })?;
+    }
     let entry = Entry {
         farmer: farmer.number,
         consumer: consumer.number,
         to: iou.to,
+        admitted: now,
         asset: iou.asset.clone(),
         amount: iou.amount,
-        paid: false,
+        state: State::Open,
     };
     ENTRIES.put(rows, id, &entry);
     OPEN.put(rows, (consumer.number, iou.to, id), &());
+    change_unpaid(rows, consumer.number, &iou.asset, |owed| {
+        owed.open += i128::from(iou.amount)
+    })?;
     PAIRS.put(
         rows,
         (farmer.number, consumer.number),
@@ -202,7 +286,7 @@ fn admit_one(rows: &mut Overlay, signed: &SignedIou, genuine: bool) -> Result<()
     Ok(())
 }
 
-fn party(rows: &Overlay, key: &crate::ids::Key, role: &str) -> Result<Account, Failure> {
+fn party(rows: &Overlay, key: &Key, role: &str) -> Result<Account, Failure> {
     let account = accounts::by_key(rows, key)?.ok_or_else(|| {
         Rejection::new(
             "iou.unknown_account",
@@ -232,6 +316,33 @@ fn check_window(
                 iou.from, iou.to, iou.reference
             )
         })?;
+    }
+    Ok(())
+}
+
+/// What a consumer owes.
+pub(super) fn unpaid(
+    rows: &(impl KeyValue + ?Sized),
+    consumer: u32,
+    asset: &AssetCode,
+) -> Result<Unpaid, StoreFault> {
+    Ok(UNPAID
+        .get(rows, (consumer, asset.as_str()))?
+        .unwrap_or_default())
+}
+
+/// Keeps the sums in step with the entries.
+pub(super) fn change_unpaid(
+    rows: &mut Overlay,
+    consumer: u32,
+    asset: &AssetCode,
+    change: impl FnOnce(&mut Unpaid),
+) -> Result<(), StoreFault> {
+    let mut owed = unpaid(rows, consumer, asset)?;
+    change(&mut owed);
+    match owed == Unpaid::default() {
+        true => UNPAID.delete(rows, (consumer, asset.as_str())),
+        false => UNPAID.put(rows, (consumer, asset.as_str()), &owed),
     }
     Ok(())
 }
@@ -310,11 +421,14 @@ pub fn pay(
             rows,
             id,
             &Entry {
-                paid: true,
+                state: State::Paid,
                 ..entry
             },
         );
     }
+    change_unpaid(rows, consumer.number, asset, |owed| {
+        owed.open -= i128::from(budget - left)
+    })?;
     let name = |(farmer, (amount, ious)): (u32, (i64, u64))| {
         Ok(Paid {
             farmer: accounts::by_number(rows, farmer)?.name,

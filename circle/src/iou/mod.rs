@@ -1,6 +1,9 @@
 //! IOUs: what a consumer owes a farmer for capacity used in a window of time, signed by both.
 
 mod book;
+mod claim;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -10,7 +13,10 @@ use threescript::value::{AssetCode, Decimal};
 use crate::digest::{Hash, digest};
 use crate::ids::{CircleId, Key, sign};
 
-pub use book::{Admission, Debtor, Owed, Paid, admit, debtors, owed, pay};
+pub use book::{
+    Admission, Debtor, Limits, Owed, Paid, State, Unpaid, admit, consumers, debtors, owed, pay,
+};
+pub use claim::{Claim, Oldest, cancel, find, hold, oldest, release, unpaid};
 pub use verify::verify_signatures;
 
 /// The most IOUs in one batch.

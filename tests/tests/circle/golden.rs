@@ -160,15 +160,15 @@ fn a_block_and_the_first_checkpoints_of_a_circle() {
     let mut circle = Simulation::new(9, 1, None);
     check(
         circle.genesis.digest(),
-        expect!["ee6d4f45b59a4ca573c4fb36d75d5868fbd02f1c0ff0e1865587e7acab1c120d"],
+        expect!["f11ceaa5ccf84139015dfcfcc4cec939f437ff63fd50b69963555ac55930134a"],
     );
     check(
         circle.guardians[0].head().state_root,
-        expect!["f7723b09b8e506767ddf9c4d96a1bc7a6426861ee5201aae1f35aa69849aed84"],
+        expect!["577d9039f67c97f288e2932cbe2d874c68c30a66d77936f7a5cd1ceff5333318"],
     );
     circle.account("alice");
     check(
         circle.guardians[0].head().checkpoint,
-        expect!["e4e74e691ca043194c2b1debfc856c3b6a7cbb994bc6291e615e2d1436b9fa88"],
+        expect!["fc3ce129a20e9d05249cf41b2414efd9714b12c5d1489b9c8d6158e0ad8a247a"],
     );
 }
