@@ -31,6 +31,7 @@ pub mod outbox;
 pub mod payouts;
 pub mod policies;
 pub mod receipt;
+pub mod rehearsal;
 pub mod rejection;
 mod schedule;
 pub mod session;

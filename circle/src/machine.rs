@@ -32,6 +32,7 @@ use crate::state::{
 pub const STACK_BYTES: usize = 64 * 1024 * 1024;
 
 /// One node's replica of the state machine. It holds no state but caches: the state is in the rows.
+#[derive(Clone)]
 pub struct Machine {
     genesis: Arc<Genesis>,
     assets: Arc<Assets>,
@@ -139,22 +140,9 @@ impl Machine {
                     .digest()
             }
         };
-        let mut rows = Overlay::new(state.clone());
-        let activated = policies::activate_due(&mut rows, block.height)?;
-        let policies = Arc::new(self.library.active(&rows, &self.language)?);
-        let context = BlockContext {
-            height: block.height,
-            time_ms: block.time_ms,
-            genesis: self.genesis.clone(),
-            assets: self.assets.clone(),
-            language: self.language.clone(),
-            policies,
-        };
-        if activated > 0 {
-            schedule::begin_new(&mut rows, &context)?;
-        }
-        let mut session = Box::new(Session::new(context, rows, Overlay::new(chain)));
-        let mut substantial = activated > 0;
+        let rows = Overlay::new(state.clone());
+        let opened = self.open(rows, Overlay::new(chain), block.height, block.time_ms)?;
+        let (mut session, mut substantial) = opened;
         let mut receipts = Vec::with_capacity(block.transactions.len());
         for bytes in &block.transactions {
             let receipt;
@@ -162,18 +150,9 @@ impl Machine {
             substantial |= !is_attestation(&receipt);
             receipts.push(receipt);
         }
-        for (policy, name) in schedule::due(&mut session)? {
-            let source = Source::Schedule {
-                policy: policy.name().to_owned(),
-                name: name.clone(),
-            };
-            let receipt;
-            (session, receipt) = run(session, source, |session| session.every(policy, &name))?;
-            substantial = true;
-            receipts.push(receipt);
-        }
-        outbox::put(&mut session.rows, block.height, &receipts);
-        payouts::release(&mut session)?;
+        let transactions = receipts.len();
+        let session = close(session, &mut receipts)?;
+        substantial |= receipts.len() > transactions;
         let Session {
             rows, mut local, ..
         } = *session;
@@ -213,6 +192,39 @@ impl Machine {
         })
     }
 
+    /// Opens a block over rows: what is due becomes active. The second result says whether anything did.
+    pub(crate) fn open(
+        &mut self,
+        mut rows: Overlay,
+        local: Overlay,
+        height: u64,
+        time_ms: u64,
+    ) -> Result<(Box<Session>, bool), StoreFault> {
+        let activated = policies::activate_due(&mut rows, height)? > 0;
+        let context = self.context(&rows, height, time_ms)?;
+        if activated {
+            schedule::begin_new(&mut rows, &context)?;
+        }
+        Ok((Box::new(Session::new(context, rows, local)), activated))
+    }
+
+    /// What a block over these rows knows.
+    fn context(
+        &mut self,
+        rows: &Overlay,
+        height: u64,
+        time_ms: u64,
+    ) -> Result<BlockContext, StoreFault> {
+        Ok(BlockContext {
+            height,
+            time_ms,
+            genesis: self.genesis.clone(),
+            assets: self.assets.clone(),
+            language: self.language.clone(),
+            policies: Arc::new(self.library.active(rows, &self.language)?),
+        })
+    }
+
     /// Whether a transaction may wait in a mempool, given a view of the whole store: right in form and signature, of a known account, not expired and not used.
     ///
     /// The answer may change with every block; only execution decides.
@@ -241,15 +253,7 @@ impl Machine {
     ) -> Result<Value, Stop> {
         let chain: Arc<dyn KeyValue> = Arc::new(RegionView::new(view.clone(), Region::Local));
         let rows = Overlay::new(Arc::new(RegionView::new(view, Region::State)));
-        let policies = Arc::new(self.library.active(&rows, &self.language)?);
-        let context = BlockContext {
-            height,
-            time_ms,
-            genesis: self.genesis.clone(),
-            assets: self.assets.clone(),
-            language: self.language.clone(),
-            policies,
-        };
+        let context = self.context(&rows, height, time_ms)?;
         let session = Box::new(Session::new(context, rows, Overlay::new(chain)));
         session.ask(question).1
     }
@@ -286,20 +290,12 @@ impl Machine {
             .fault
             .as_ref()
             .is_some_and(|fault| fault.strikes(&envelope.body.actions));
-        run(session, source, |mut session| {
-            let mut value = Value::Unit;
-            for action in &envelope.body.actions {
-                let result;
-                (session, result) = session.act(&authority, action);
-                match result {
-                    Ok(returned) => value = returned,
-                    Err(stop) => return (session, Err(stop)),
-                }
-            }
-            if fault {
+        run(session, source, |session| {
+            let (mut session, result) = act_all(session, &authority, &envelope.body.actions);
+            if fault && result.is_ok() {
                 Fault::corrupt(&mut session.rows);
             }
-            (session, Ok(value))
+            (session, result)
         })
     }
 
@@ -356,8 +352,47 @@ fn batch(
     })
 }
 
+/// What comes after the transactions of a block: the schedules that are due, whose receipts are added, the effects of all,
+/// and the payouts that became unanimous.
+pub(crate) fn close(
+    mut session: Box<Session>,
+    receipts: &mut Vec<Receipt>,
+) -> Result<Box<Session>, StoreFault> {
+    for (policy, name) in schedule::due(&mut session)? {
+        let source = Source::Schedule {
+            policy: policy.name().to_owned(),
+            name: name.clone(),
+        };
+        let receipt;
+        (session, receipt) = run(session, source, |session| session.every(policy, &name))?;
+        receipts.push(receipt);
+    }
+    let height = session.context.height;
+    outbox::put(&mut session.rows, height, receipts);
+    payouts::release(&mut session)?;
+    Ok(session)
+}
+
+/// Runs actions in order until one is refused. The value is the last one's.
+pub(crate) fn act_all(
+    mut session: Box<Session>,
+    authority: &Authority,
+    actions: &[Action],
+) -> (Box<Session>, Result<Value, Stop>) {
+    let mut value = Value::Unit;
+    for action in actions {
+        let result;
+        (session, result) = session.act(authority, action);
+        match result {
+            Ok(returned) => value = returned,
+            Err(stop) => return (session, Err(stop)),
+        }
+    }
+    (session, Ok(value))
+}
+
 /// Runs one thing in a savepoint of its own and makes its receipt.
-fn run(
+pub(crate) fn run(
     mut session: Box<Session>,
     source: Source,
     body: impl FnOnce(Box<Session>) -> (Box<Session>, Result<Value, Stop>),

@@ -41,7 +41,7 @@ pub struct Language {
 }
 
 /// Compiled policies, so that each is compiled once per process.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Library {
     compiled: BTreeMap<Hash, Arc<Policy>>,
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use threescript::action::{Action, Declarations, Mark, Signature, check_action};
-use threescript::engine::{BlockInfo, Caller, Entry, Host, HostError, ScriptError};
+use threescript::engine::{BlockInfo, Caller, Entry, Host, HostError, Observer, ScriptError};
 use threescript::policy::{CallerRule, Policy};
 use threescript::value::{Assets, Value};
 
@@ -117,6 +117,8 @@ pub struct Session {
     pub emitted: Emitted,
     /// Pending writes beside the tree. What they hold follows from the log, or is committed to by the state.
     pub local: Overlay,
+    /// Who watches the policies that run, if anybody does.
+    pub observer: Option<Arc<dyn Observer>>,
     enact_depth: u32,
     budget: Budget,
 }
@@ -145,6 +147,7 @@ impl Session {
             rows,
             local,
             emitted: Emitted::default(),
+            observer: None,
             enact_depth: 0,
             budget: Budget::default(),
         }
@@ -200,6 +203,11 @@ impl Session {
         }
     }
 
+    /// The operations that were used so far by runs that are not inside another one.
+    pub fn operations_used(&self) -> u64 {
+        self.budget.used
+    }
+
     /// Runs a schedule of a policy with the authority of the circle.
     pub fn every(
         self: Box<Self>,
@@ -249,15 +257,9 @@ impl Session {
     ) -> (Box<Self>, Result<Value, Stop>) {
         self.emitted.policies.push(policy.hash());
         let callers = policy.entry(entry).map_or(&[][..], |entry| &entry.callers);
-        let prefix = policy_prefix(policy.name());
         let operations = self.budget.left.saturating_sub(self.budget.used);
         let caller = caller(&authority, callers);
-        let host = PolicyHost {
-            prefix,
-            caller,
-            session: Some(self),
-            outer_budgets: Vec::new(),
-        };
+        let host = PolicyHost::new(policy.name(), caller, self);
         let (mut host, result) = policy.run_within(entry, arguments, host, operations);
         let mut session = host.take();
         let result = match result {
@@ -438,6 +440,16 @@ pub struct PolicyHost {
 }
 
 impl PolicyHost {
+    /// What `policy` sees of a session when `caller` runs it.
+    pub fn new(policy: &str, caller: Caller, session: Box<Session>) -> Self {
+        Self {
+            prefix: policy_prefix(policy),
+            caller,
+            session: Some(session),
+            outer_budgets: Vec::new(),
+        }
+    }
+
     /// The session under this host.
     pub fn session(&mut self) -> &mut Session {
         self.session
@@ -538,6 +550,11 @@ impl Host for PolicyHost {
     fn operations_used(&mut self) -> u64 {
         let outer = self.outer_budgets.pop().unwrap_or_default();
         std::mem::replace(&mut self.session().budget, outer).used
+    }
+
+    fn observer(&self) -> Option<Arc<dyn Observer>> {
+        let session = self.session.as_ref();
+        session.and_then(|session| session.observer.clone())
     }
 
     fn call(&mut self, module: &str, function: &str, args: Vec<Value>) -> Result<Value, HostError> {

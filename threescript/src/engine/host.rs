@@ -1,6 +1,8 @@
 //! What a running policy asks of the one who runs it.
 
+use super::observe::Observer;
 use crate::value::Value;
+use std::sync::Arc;
 
 /// Where a host call went wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -98,5 +100,10 @@ pub trait Host: Send + 'static {
     /// Asked after each [`Host::call`]: the operations that it used in nested runs. They are charged to this run.
     fn operations_used(&mut self) -> u64 {
         0
+    }
+
+    /// Who watches this run, if anybody does: asked once, before it begins.
+    fn observer(&self) -> Option<Arc<dyn Observer>> {
+        None
     }
 }

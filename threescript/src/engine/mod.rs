@@ -6,6 +6,7 @@ mod host;
 pub(crate) mod library;
 mod limits;
 pub(crate) mod meter;
+pub(crate) mod observe;
 mod operators;
 pub(crate) mod profile;
 mod query;
@@ -19,6 +20,7 @@ pub use error::ScriptError;
 pub use host::{BlockInfo, Caller, Host, HostError, Rows};
 pub use limits::Limits;
 pub use meter::Usage;
+pub use observe::{Moment, Observer, Shown, Step};
 pub use profile::PROFILE;
 pub use run::{Effect, Event};
 

@@ -7,6 +7,7 @@ use super::error::Raised;
 use super::library;
 use super::limits::Limits;
 use super::meter::{copy_cost, look_cost};
+use super::observe::{self, Watch};
 use super::run::{Run, RunHandle};
 use rhai::{Dynamic, Engine, Module, OptimizationLevel, Scope};
 use std::collections::{BTreeMap, BTreeSet};
@@ -179,8 +180,13 @@ impl Globals {
     }
 }
 
-/// An interpreter for one run.
-pub(crate) fn engine_for(run: Arc<Run>, globals: Arc<Globals>, policy: Arc<Module>) -> Engine {
+/// An interpreter for one run. With an observer it makes the same steps, and shows them.
+pub(crate) fn engine_for(
+    run: Arc<Run>,
+    globals: Arc<Globals>,
+    policy: Arc<Module>,
+    watch: Option<Watch>,
+) -> Engine {
     let mut engine = engine(&run.limits);
     engine.register_global_module(policy);
     let meter = run.meter.clone();
@@ -193,6 +199,9 @@ pub(crate) fn engine_for(run: Arc<Run>, globals: Arc<Globals>, policy: Arc<Modul
     engine.on_var(move |name, index, context| {
         Ok(globals.resolve(name, index, context.scope(), &reader)?)
     });
+    if let Some(watch) = watch {
+        observe::watch(&mut engine, watch, run.tables.clone());
+    }
     engine.set_default_tag(Dynamic::from(RunHandle(run)));
     engine
 }

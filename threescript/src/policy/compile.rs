@@ -8,6 +8,7 @@ use super::lexer::keep_only;
 use super::param::PolicyParam;
 use super::{actors, usage};
 use crate::action::{Mark, Signature};
+use crate::engine::observe::ExpressionStatements;
 use crate::engine::profile::{self, BANNED, BLOCK, CALLER, Globals};
 use crate::engine::values::{BlockHandle, CallerHandle, ModuleHandle, TableHandle, from_value};
 use crate::engine::{Catalog, Entry, Limits, library, place_of};
@@ -15,7 +16,7 @@ use rhai::{AST, Dynamic, Engine, LexError, Module, ParseErrorType, Scope};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A policy: checked, and ready to run. Cheap to clone and safe to share between threads.
 #[derive(Clone)]
@@ -37,6 +38,8 @@ pub(crate) struct Inner {
     pub module: Arc<Module>,
     /// The compiled bodies, in the order of the declared entries.
     pub bodies: Vec<AST>,
+    /// For observers; found when the first one comes.
+    pub expression_statements: OnceLock<Arc<ExpressionStatements>>,
 }
 
 impl std::fmt::Debug for Policy {
@@ -261,6 +264,7 @@ pub fn compile_with(
         globals: Arc::new(globals),
         module,
         bodies,
+        expression_statements: OnceLock::new(),
         header,
     };
     Ok(Policy {

@@ -4,9 +4,10 @@ use super::compile::{Inner, Policy};
 use super::declaration::{CallerRule, EntryDecl, EntryKind};
 use super::types::fit;
 use crate::engine::meter::Meter;
+use crate::engine::observe::{ExpressionStatements, Watch};
 use crate::engine::values::{from_value, to_value};
 use crate::engine::{
-    Caller, Entry, Execution, Host, Raised, Run, ScriptError, Usage, explain, profile,
+    Caller, Entry, Execution, Host, Observer, Raised, Run, ScriptError, Usage, explain, profile,
 };
 use crate::value::Value;
 use rhai::{Dynamic, Scope};
@@ -41,6 +42,25 @@ impl Policy {
         host: H,
         operations: u64,
     ) -> (H, Result<Execution, ScriptError>) {
+        let observer = host.observer();
+        if let Some(observer) = &observer {
+            observer.begun(self, entry, &args, &host.caller());
+        }
+        let (host, result) = self.execute(entry, args, host, operations, observer.clone());
+        if let Some(observer) = &observer {
+            observer.ended(self, result.as_ref());
+        }
+        (host, result)
+    }
+
+    fn execute<H: Host>(
+        &self,
+        entry: Entry,
+        args: Vec<(String, Value)>,
+        host: H,
+        operations: u64,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> (H, Result<Execution, ScriptError>) {
         let inner = &*self.inner;
         let prepared = inner.prepare(entry, args, &host);
         let (index, args) = match prepared {
@@ -56,7 +76,9 @@ impl Policy {
             Box::new(host),
         ));
         // The last resort: a panic of the interpreter or of a native becomes one code, the same on every node.
-        let result = catch_unwind(AssertUnwindSafe(|| inner.evaluate(index, decl, args, &run)));
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            inner.evaluate(index, decl, args, &run, observer)
+        }));
         let result = result.unwrap_or_else(|_| {
             Err(
                 Raised::new("panic", "the interpreter broke down", "report this policy")
@@ -156,8 +178,18 @@ impl Inner {
         decl: &EntryDecl,
         args: Vec<Value>,
         run: &Arc<Run>,
+        observer: Option<Arc<dyn Observer>>,
     ) -> Result<Value, ScriptError> {
-        let engine = profile::engine_for(run.clone(), self.globals.clone(), self.module.clone());
+        let (globals, module) = (self.globals.clone(), self.module.clone());
+        let observer = observer.filter(|observer| observer.wants_steps());
+        let watch = observer.map(|observer| Watch {
+            observer,
+            statements: self
+                .expression_statements
+                .get_or_init(|| Arc::new(ExpressionStatements::of(&self.bodies)))
+                .clone(),
+        });
+        let engine = profile::engine_for(run.clone(), globals, module, watch);
         let mut scope = Scope::new();
         for (param, value) in decl.params.iter().zip(args) {
             let (value, bytes) = from_value(value);

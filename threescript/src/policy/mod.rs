@@ -16,6 +16,7 @@ mod usage;
 
 pub(crate) mod compile;
 mod execute;
+mod points;
 
 pub use compile::{Policy, compile, compile_with, source_hash};
 pub use declaration::{
@@ -23,3 +24,4 @@ pub use declaration::{
 };
 pub use diagnostic::{Diagnostic, Place};
 pub use param::{ParamError, PolicyParam};
+pub use points::{Branching, BranchingKind, Points};

@@ -5,6 +5,7 @@ mod documentation;
 mod faults;
 mod hostile;
 mod language;
+mod observing;
 mod running;
 mod support;
 mod tables;

@@ -1,6 +1,7 @@
 //! A host in memory, and short forms for what runs yield.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use threescript::action::Type;
 use threescript::engine::*;
 use threescript::policy::*;
@@ -16,6 +17,7 @@ pub struct Memory {
     pub guardians: i64,
     /// What the circle decided on params.
     pub params: BTreeMap<String, Value>,
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 impl Memory {
@@ -33,6 +35,7 @@ impl Memory {
             calls: Vec::new(),
             guardians: 3,
             params: BTreeMap::new(),
+            observer: None,
         }
     }
 }
@@ -80,6 +83,30 @@ impl Host for Memory {
             _ => Ok(Value::Unit),
         }
     }
+    fn observer(&self) -> Option<Arc<dyn Observer>> {
+        self.observer.clone()
+    }
+}
+
+/// Looks at everything there is to see, and forgets it.
+pub struct Looking;
+
+impl Observer for Looking {
+    fn step(&self, step: &Step) {
+        std::hint::black_box((step.place, step.depth, step.variables()));
+    }
+}
+
+/// Runs an action from an empty state, and again under an observer, which must change nothing.
+pub fn run_twice(policy: &Policy, entry: Entry) -> Result<Execution, ScriptError> {
+    let (plain, result) = policy.run(entry, Vec::new(), Memory::new());
+    let mut watched = Memory::new();
+    watched.observer = Some(Arc::new(Looking));
+    let (watched, again) = policy.run(entry, Vec::new(), watched);
+    assert_eq!(result, again, "an observer changed the result of a run");
+    assert_eq!(plain.rows, watched.rows);
+    assert_eq!(plain.calls, watched.calls);
+    result
 }
 
 pub fn catalog() -> Catalog {
@@ -213,8 +240,6 @@ pub fn run_action(source: &str) -> String {
             });
             faults.collect::<Vec<_>>().join("; ")
         }
-        Ok(policy) => {
-            big(move || outcome(&policy.run(Entry::Action("x"), Vec::new(), Memory::new()).1))
-        }
+        Ok(policy) => big(move || outcome(&run_twice(&policy, Entry::Action("x")))),
     }
 }
