@@ -4,6 +4,7 @@ mod actions;
 mod collections;
 mod money;
 mod numbers;
+pub(crate) mod signature;
 mod tables;
 mod texts;
 
@@ -22,10 +23,12 @@ use std::collections::BTreeSet;
 pub(crate) type Body = fn(&Run, &mut [&mut Dynamic]) -> Result<Dynamic, Raised>;
 
 /// A function of the library. It may be called as `name(x, y)` and as `x.name(y)`.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Native {
-    pub name: &'static str,
-    pub arity: usize,
+    /// Name and parameters, `replace(whole, old, new)`; the name alone of a property.
+    pub form: &'static str,
+    /// What it takes and gives; see [`signature`].
+    pub cases: &'static str,
     /// A property, `x.name`, instead of a function.
     pub property: bool,
     /// Whether it changes its first argument in place.
@@ -33,33 +36,51 @@ pub(crate) struct Native {
     body: Body,
 }
 
-const fn function(name: &'static str, arity: usize, body: Body) -> Native {
+impl Native {
+    pub fn name(&self) -> &'static str {
+        self.form
+            .split_once('(')
+            .map_or(self.form, |(name, _)| name)
+    }
+
+    /// The number of its arguments; the value of a property is one.
+    pub fn arity(&self) -> usize {
+        1 + self.form.matches(',').count()
+    }
+
+    /// The names of the parameters; none for a property.
+    pub fn params(&self) -> Vec<&'static str> {
+        let inner = self
+            .form
+            .split_once('(')
+            .and_then(|(_, rest)| rest.strip_suffix(')'));
+        inner
+            .map(|names| names.split(", ").collect())
+            .unwrap_or_default()
+    }
+}
+
+const fn function(form: &'static str, cases: &'static str, body: Body) -> Native {
     Native {
-        name,
-        arity,
+        form,
+        cases,
         property: false,
         changes: false,
         body,
     }
 }
 
-const fn change(name: &'static str, arity: usize, body: Body) -> Native {
+const fn change(form: &'static str, cases: &'static str, body: Body) -> Native {
     Native {
-        name,
-        arity,
-        property: false,
         changes: true,
-        body,
+        ..function(form, cases, body)
     }
 }
 
-const fn property(name: &'static str, body: Body) -> Native {
+const fn property(name: &'static str, cases: &'static str, body: Body) -> Native {
     Native {
-        name,
-        arity: 1,
         property: true,
-        changes: false,
-        body,
+        ..function(name, cases, body)
     }
 }
 
@@ -85,15 +106,15 @@ pub(crate) fn module() -> Module {
     let mut module = Module::new();
     for native in natives() {
         let registration = match native.property {
-            true => FuncRegistration::new_getter(native.name),
-            false => FuncRegistration::new(native.name),
+            true => FuncRegistration::new_getter(native.name()),
+            false => FuncRegistration::new(native.name()),
         };
         let body = native.body;
         match native.property {
             false => register(
                 &mut module,
                 registration,
-                native.arity,
+                native.arity(),
                 !native.changes,
                 body,
             ),
@@ -104,7 +125,7 @@ pub(crate) fn module() -> Module {
                 1,
                 true,
                 move |run, args| match args[0].is::<Record>() {
-                    true => entry(args[0], native.name),
+                    true => entry(args[0], native.name()),
                     false => body(run, args),
                 },
             ),

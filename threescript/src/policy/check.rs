@@ -2,31 +2,10 @@
 
 use super::declaration::{Header, TableDecl};
 use super::diagnostic::{Fault, Place, suggest};
-use crate::engine::{Catalog, library, place_of};
+use crate::engine::library::signature::{self, Case, Shape};
+use crate::engine::{Catalog, place_of};
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
 use std::collections::BTreeSet;
-
-/// Methods of tables and queries, whose arguments name columns: the name, the least and the most arguments, and which
-/// of them are columns.
-const TABLE_METHODS: [(&str, usize, usize, &[usize]); 17] = [
-    ("insert", 1, 1, &[]),
-    ("upsert", 1, 1, &[]),
-    ("update", 2, 5, &[]),
-    ("delete", 1, 4, &[]),
-    ("exists", 1, 4, &[]),
-    ("find", 1, 4, &[]),
-    ("get", 1, 4, &[]),
-    ("where", 2, 3, &[0]),
-    ("between", 3, 3, &[0]),
-    ("order", 1, 1, &[0]),
-    ("order_desc", 1, 1, &[0]),
-    ("limit", 1, 1, &[]),
-    ("rows", 0, 0, &[]),
-    ("first", 0, 0, &[]),
-    ("count", 0, 0, &[]),
-    ("sum", 1, 2, &[0]),
-    ("sum_by", 2, 2, &[0, 1]),
-];
 
 /// Methods that write, and functions that do.
 const WRITING_METHODS: [&str; 4] = ["insert", "upsert", "update", "delete"];
@@ -228,7 +207,7 @@ impl<'a> Checker<'a, '_> {
                 .functions
                 .iter()
                 .map(|function| function.name.as_str());
-            let mend = suggest(name, own.chain(library_names()));
+            let mend = suggest(name, own.chain(signature::names()));
             self.fault(
                 position,
                 "unknown_function",
@@ -270,7 +249,7 @@ impl<'a> Checker<'a, '_> {
             return;
         }
         if arities.is_empty() {
-            let mend = suggest(name, library_names());
+            let mend = suggest(name, signature::names());
             self.fault(
                 position,
                 "unknown_function",
@@ -353,12 +332,14 @@ impl<'a> Checker<'a, '_> {
             return;
         };
         let (name, given) = (call.name.as_str(), call.args.len());
-        let Some((_, least, most, columns)) =
-            TABLE_METHODS.iter().find(|(known, ..)| *known == name)
-        else {
+        let receiver = if is_table { Shape::Table } else { Shape::Query };
+        let cases: Vec<&Case> = methods_of(name, &receiver).collect();
+        if cases.is_empty() {
             if is_table {
                 self.seen.extend(place_of(*position));
-                let mend = suggest(name, TABLE_METHODS.iter().map(|(known, ..)| *known));
+                let known = signature::names();
+                let known = known.filter(|known| methods_of(known, &receiver).next().is_some());
+                let mend = suggest(name, known);
                 self.fault(
                     *position,
                     "unknown_function",
@@ -366,23 +347,22 @@ impl<'a> Checker<'a, '_> {
                     mend,
                 );
             }
-            return;
-        };
-        if !is_table && matches!(name, "get" | "find" | "exists") {
-            // What a query gave: a row, a list or a number.
+            // Otherwise it is for what a query gave: a row, a list or a number.
             return;
         }
         self.seen.extend(place_of(*position));
-        if given < *least || given > *most {
-            let wanted: Vec<usize> = (*least..=*most).collect();
+        let Some(case) = cases.iter().find(|case| case.params.len() == given + 1) else {
+            let wanted: Vec<usize> = cases.iter().map(|case| case.params.len() - 1).collect();
             self.arguments(*position, name, &wanted, given);
             return;
-        }
+        };
         if self.context.read_only && WRITING_METHODS.contains(&name) {
             self.read_only(*position, name);
         }
-        for column in *columns {
-            if let Expr::StringConstant(name, position) = &call.args[*column] {
+        for (argument, shapes) in call.args.iter().zip(&case.params[1..]) {
+            if let Expr::StringConstant(name, position) = argument
+                && shapes.contains(&Shape::Column)
+            {
                 self.column(table, name, *position);
             }
         }
@@ -394,8 +374,7 @@ impl<'a> Checker<'a, '_> {
             }
         }
         if let Expr::Dot(parts, _, _) = rest {
-            let is_query = matches!(name, "where" | "between" | "order" | "order_desc" | "limit");
-            if is_query {
+            if case.result.contains(&Shape::Query) {
                 self.table_chain(table, &parts.rhs, false);
             }
         }
@@ -523,15 +502,20 @@ fn first_link(rest: &Expr) -> &Expr {
     }
 }
 
-fn arities(name: &str) -> Vec<usize> {
-    library::natives()
-        .filter(|native| native.name == name && !native.property)
-        .map(|native| native.arity)
-        .collect()
+/// The ways to call a function as a method of a table or of a query.
+fn methods_of<'s>(
+    name: &str,
+    receiver: &'s Shape,
+) -> impl Iterator<Item = &'static Case> + use<'s> {
+    let cases = signature::functions(name)
+        .iter()
+        .flat_map(|signature| &signature.cases);
+    cases.filter(|case| case.params[0].contains(receiver))
 }
 
-fn library_names<'a>() -> impl Iterator<Item = &'a str> {
-    library::natives()
-        .filter(|native| !native.property)
-        .map(|native| native.name)
+fn arities(name: &str) -> Vec<usize> {
+    let functions = signature::functions(name).iter();
+    functions
+        .map(|signature| signature.native.arity())
+        .collect()
 }

@@ -390,7 +390,7 @@ fn check_names(header: &Header, catalog: &Catalog, engine: &Engine, faults: &mut
         }
     }
     for function in &header.functions {
-        if library::natives().any(|native| native.name == function.name && !native.property) {
+        if library::natives().any(|native| native.name() == function.name && !native.property) {
             let reason = format!("`{}` is a function of the library", function.name);
             faults.push(Fault::new(
                 function.place,

@@ -9,37 +9,55 @@ use crate::value::Value;
 use rhai::Dynamic;
 
 pub(super) const NATIVES: &[Native] = &[
-    function("require", 2, |_, args| require(args[0], "require", args[1])),
-    function("require", 3, |_, args| {
-        require(args[0], &text(args[1], "the code")?, args[2])
+    function(
+        "require(condition, message)",
+        "bool, text -> nothing",
+        |_, args| require(args[0], "require", args[1]),
+    ),
+    function(
+        "require(condition, code, message)",
+        "bool, code, text -> nothing",
+        |_, args| require(args[0], &text(args[1], "the code")?, args[2]),
+    ),
+    function("fail(message)", "text -> never", |_, args| {
+        Err(failure("fail", args[0])?)
     }),
-    function("fail", 1, |_, args| Err(failure("fail", args[0])?)),
-    function("fail", 2, |_, args| {
+    function("fail(code, message)", "code, text -> never", |_, args| {
         Err(failure(&text(args[0], "the code")?, args[1])?)
     }),
-    function("emit", 2, emit),
-    function("effect", 2, effect),
+    function("emit(name, data)", "event, map -> nothing", emit),
+    function("effect(name, data)", "effect, map -> nothing", effect),
     // The interpreter knows these names; here they do nothing.
-    function("print", 1, |_, _| Ok(Dynamic::UNIT)),
-    function("debug", 1, |_, _| Ok(Dynamic::UNIT)),
-    property("time", |run, args| match args[0].is::<BlockHandle>() {
-        true => Ok(Special::Time(run.state().host.block().time).into()),
-        false => Err(wrong("time", args[0])),
-    }),
-    property("height", |run, args| match args[0].is::<BlockHandle>() {
-        true => height(run.state().host.block().height),
-        false => Err(wrong("height", args[0])),
-    }),
-    property("account", |run, args| match args[0].is::<CallerHandle>() {
-        true => Ok(Special::Account(run.state().host.caller().account.into()).into()),
-        false => Err(wrong("account", args[0])),
-    }),
-    property("roles", |run, args| match args[0].is::<CallerHandle>() {
-        true => {
-            let roles = run.state().host.caller().roles;
-            run.give(Value::List(roles.into_iter().map(Value::Text).collect()))
+    function("print(value)", "any -> nothing", |_, _| Ok(Dynamic::UNIT)),
+    function("debug(value)", "any -> nothing", |_, _| Ok(Dynamic::UNIT)),
+    property("time", "block -> time", |run, args| {
+        match args[0].is::<BlockHandle>() {
+            true => Ok(Special::Time(run.state().host.block().time).into()),
+            false => Err(wrong("time", args[0])),
         }
-        false => Err(wrong("roles", args[0])),
+    }),
+    property("height", "block -> int", |run, args| {
+        match args[0].is::<BlockHandle>() {
+            true => height(run.state().host.block().height),
+            false => Err(wrong("height", args[0])),
+        }
+    }),
+    property(
+        "account",
+        "caller -> account",
+        |run, args| match args[0].is::<CallerHandle>() {
+            true => Ok(Special::Account(run.state().host.caller().account.into()).into()),
+            false => Err(wrong("account", args[0])),
+        },
+    ),
+    property("roles", "caller -> list(text)", |run, args| {
+        match args[0].is::<CallerHandle>() {
+            true => {
+                let roles = run.state().host.caller().roles;
+                run.give(Value::List(roles.into_iter().map(Value::Text).collect()))
+            }
+            false => Err(wrong("roles", args[0])),
+        }
     }),
 ];
 

@@ -10,23 +10,31 @@ use rhai::{Array, Dynamic, Map};
 use std::cmp::Ordering;
 
 pub(super) const NATIVES: &[Native] = &[
-    function("len", 1, |run, args| {
-        let length = match view(args[0]) {
-            View::Text(text) => {
-                run.meter.charge(text.len() as u64 / 64)?;
-                text.chars().count()
-            }
-            View::Special(Special::Bytes(bytes)) => bytes.len(),
-            View::Special(Special::Script(actions)) => actions.len(),
-            View::List => list(args[0], "len", |list| list.len())?,
-            View::Map => map(args[0], "len", |map| map.len())?,
-            _ => return Err(wrong("len", args[0])),
-        };
-        Ok((length as i64).into())
-    }),
+    function(
+        "len(value)",
+        "text | bytes | script | list | map -> int",
+        |run, args| {
+            let length = match view(args[0]) {
+                View::Text(text) => {
+                    run.meter.charge(text.len() as u64 / 64)?;
+                    text.chars().count()
+                }
+                View::Special(Special::Bytes(bytes)) => bytes.len(),
+                View::Special(Special::Script(actions)) => actions.len(),
+                View::List => list(args[0], "len", |list| list.len())?,
+                View::Map => map(args[0], "len", |map| map.len())?,
+                _ => return Err(wrong("len", args[0])),
+            };
+            Ok((length as i64).into())
+        },
+    ),
     // `x in list`, `"name" in map`, `"part" in text`, `3 in 0..10`
-    function("contains", 2, contains),
-    change("push", 2, |run, args| {
+    function(
+        "contains(whole, part)",
+        "list, any -> bool; range, int -> bool; map, text -> bool; text, text -> bool",
+        contains,
+    ),
+    change("push(list, item)", "list, any -> nothing", |run, args| {
         let item = args[1].take();
         let length = list(args[0], "push", |list| list.len())?;
         run.meter.grow(length)?;
@@ -34,40 +42,48 @@ pub(super) const NATIVES: &[Native] = &[
         list_mut(args[0], "push", |list| list.push(item))?;
         Ok(Dynamic::UNIT)
     }),
-    change("insert", 3, |run, args| {
-        let (at, item) = (int(args[1], "a place")?, args[2].take());
-        let length = list(args[0], "insert", |list| list.len())?;
-        let at = usize::try_from(at)
-            .ok()
-            .filter(|at| *at <= length)
-            .ok_or_else(|| outside(at, length))?;
-        run.meter.grow(length)?;
-        run.meter.charge(copy_cost(&item))?;
-        list_mut(args[0], "insert", |list| list.insert(at, item))?;
-        Ok(Dynamic::UNIT)
-    }),
-    change("pop", 1, |_, args| {
+    change(
+        "insert(list, place, item)",
+        "list, int, any -> nothing",
+        |run, args| {
+            let (at, item) = (int(args[1], "a place")?, args[2].take());
+            let length = list(args[0], "insert", |list| list.len())?;
+            let at = usize::try_from(at)
+                .ok()
+                .filter(|at| *at <= length)
+                .ok_or_else(|| outside(at, length))?;
+            run.meter.grow(length)?;
+            run.meter.charge(copy_cost(&item))?;
+            list_mut(args[0], "insert", |list| list.insert(at, item))?;
+            Ok(Dynamic::UNIT)
+        },
+    ),
+    change("pop(list)", "list -> item", |_, args| {
         let last = list_mut(args[0], "pop", Vec::pop)?;
         last.ok_or_else(|| outside(0, 0))
     }),
     // A place of a list, or a name of a map.
-    change("remove", 2, |run, args| {
-        if matches!(view(args[0]), View::Map) {
-            let name = text(args[1], "a name")?;
-            let removed = map_mut(args[0], "remove", |map| map.remove(name.as_str()))?;
-            return Ok(removed.unwrap_or(Dynamic::UNIT));
-        }
-        let at = int(args[1], "a place")?;
-        let length = list(args[0], "remove", |list| list.len())?;
-        run.meter.charge(length as u64 / 4)?;
-        let at = usize::try_from(at)
-            .ok()
-            .filter(|at| *at < length)
-            .ok_or_else(|| outside(at, length))?;
-        list_mut(args[0], "remove", |list| list.remove(at))
-    }),
+    change(
+        "remove(list, place)",
+        "map, text -> any; list, int -> item",
+        |run, args| {
+            if matches!(view(args[0]), View::Map) {
+                let name = text(args[1], "a name")?;
+                let removed = map_mut(args[0], "remove", |map| map.remove(name.as_str()))?;
+                return Ok(removed.unwrap_or(Dynamic::UNIT));
+            }
+            let at = int(args[1], "a place")?;
+            let length = list(args[0], "remove", |list| list.len())?;
+            run.meter.charge(length as u64 / 4)?;
+            let at = usize::try_from(at)
+                .ok()
+                .filter(|at| *at < length)
+                .ok_or_else(|| outside(at, length))?;
+            list_mut(args[0], "remove", |list| list.remove(at))
+        },
+    ),
     // Like list[i], but a negative place is an error and not counted from the end.
-    function("at", 2, |_, args| {
+    function("at(list, place)", "list, int -> item", |_, args| {
         let at = int(args[1], "a place")?;
         let item = list(args[0], "at", |list| {
             usize::try_from(at)
@@ -77,27 +93,31 @@ pub(super) const NATIVES: &[Native] = &[
         })?;
         item.map_err(|length| outside(at, length))
     }),
-    function("last", 1, |_, args| {
+    function("last(list)", "list -> item | nothing", |_, args| {
         list(args[0], "last", |list| {
             list.last().cloned().unwrap_or(Dynamic::UNIT)
         })
     }),
-    function("slice", 3, |run, args| {
-        let (from, length) = (int(args[1], "a place")?, int(args[2], "a length")?);
-        let (Ok(from), Ok(length)) = (usize::try_from(from), usize::try_from(length)) else {
-            return Err(Raised::new(
-                "index",
-                "a place and a length are not negative",
-                "",
-            ));
-        };
-        let taken: Array = list(args[0], "slice", |list| {
-            list.iter().skip(from).take(length).cloned().collect()
-        })?;
-        run.meter.list(taken.len())?;
-        Ok(taken.into())
-    }),
-    function("reversed", 1, |run, args| {
+    function(
+        "slice(list, from, length)",
+        "list, int, int -> same",
+        |run, args| {
+            let (from, length) = (int(args[1], "a place")?, int(args[2], "a length")?);
+            let (Ok(from), Ok(length)) = (usize::try_from(from), usize::try_from(length)) else {
+                return Err(Raised::new(
+                    "index",
+                    "a place and a length are not negative",
+                    "",
+                ));
+            };
+            let taken: Array = list(args[0], "slice", |list| {
+                list.iter().skip(from).take(length).cloned().collect()
+            })?;
+            run.meter.list(taken.len())?;
+            Ok(taken.into())
+        },
+    ),
+    function("reversed(list)", "list -> same", |run, args| {
         let length = list(args[0], "reversed", |list| list.len())?;
         run.meter.list(length)?;
         list(args[0], "reversed", |list| {
@@ -105,13 +125,15 @@ pub(super) const NATIVES: &[Native] = &[
         })
         .map(Dynamic::from)
     }),
-    function("sorted", 1, |run, args| sorted(run, args[0], None)),
+    function("sorted(list)", "list -> same", |run, args| {
+        sorted(run, args[0], None)
+    }),
     // Sorts maps, such as rows, by one of their entries.
-    function("sorted", 2, |run, args| {
+    function("sorted(list, entry)", "list, text -> same", |run, args| {
         let name = text(args[1], "a name")?;
         sorted(run, args[0], Some(&name))
     }),
-    function("keys", 1, |run, args| {
+    function("keys(map)", "map -> list(text)", |run, args| {
         let length = map(args[0], "keys", |map| map.len())?;
         run.meter.list(length)?;
         run.meter.allocate(length as u64 * 32)?;
@@ -122,7 +144,7 @@ pub(super) const NATIVES: &[Native] = &[
         })
         .map(Dynamic::from)
     }),
-    function("values", 1, |run, args| {
+    function("values(map)", "map -> list", |run, args| {
         let length = map(args[0], "values", |map| map.len())?;
         run.meter.list(length)?;
         map(args[0], "values", |map| {
@@ -131,13 +153,17 @@ pub(super) const NATIVES: &[Native] = &[
         .map(Dynamic::from)
     }),
     // `caller.has("guardian")`, `map.has("name")`
-    function("has", 2, |run, args| {
-        let name = text(args[1], "a name")?;
-        if args[0].is::<CallerHandle>() {
-            return Ok(actions::caller_has(run, &name).into());
-        }
-        map(args[0], "has", |map| map.contains_key(name.as_str())).map(Dynamic::from)
-    }),
+    function(
+        "has(map, name)",
+        "map | caller, text -> bool",
+        |run, args| {
+            let name = text(args[1], "a name")?;
+            if args[0].is::<CallerHandle>() {
+                return Ok(actions::caller_has(run, &name).into());
+            }
+            map(args[0], "has", |map| map.contains_key(name.as_str())).map(Dynamic::from)
+        },
+    ),
 ];
 
 fn list<T>(value: &Dynamic, what: &str, work: impl FnOnce(&Array) -> T) -> Result<T, Raised> {

@@ -10,30 +10,46 @@ use rhai::Dynamic;
 use std::collections::BTreeMap;
 
 pub(super) const NATIVES: &[Native] = &[
-    function("amount", 1, |run, args| {
+    function("amount(value)", "text -> amount", |run, args| {
         let text = text(args[0], "an amount")?;
         Ok(Special::Amount(run.catalog.assets().parse_amount(&text)?).into())
     }),
-    function("amount", 2, of),
-    function("of", 2, of),
-    function("units", 2, |run, args| {
-        let asset = asset(run, args[1])?;
-        Ok(Special::Amount(Amount::new(int(args[0], "a number of units")?, asset)).into())
-    }),
-    property("units", |_, args| {
+    function(
+        "amount(number, asset)",
+        "text | number, asset -> amount",
+        of,
+    ),
+    function("of(number, asset)", "text | number, asset -> amount", of),
+    function(
+        "units(units, asset)",
+        "int, asset -> amount",
+        |run, args| {
+            let asset = asset(run, args[1])?;
+            Ok(Special::Amount(Amount::new(int(args[0], "a number of units")?, asset)).into())
+        },
+    ),
+    property("units", "amount -> int", |_, args| {
         money("units", args[0]).map(|amount| amount.units.into())
     }),
-    property("asset", |_, args| {
+    property("asset", "amount -> text", |_, args| {
         money("asset", args[0]).map(|amount| amount.asset.as_str().into())
     }),
-    property("number", |run, args| match view(args[0]) {
-        View::Special(Special::Amount(amount)) => {
-            Ok(Special::Decimal(run.catalog.assets().to_decimal(&amount)?).into())
-        }
-        View::Special(Special::Percent(percent)) => Ok(Special::Decimal(percent).into()),
-        _ => Err(wrong("number", args[0])),
-    }),
-    function("allocate", 2, allocate),
+    property(
+        "number",
+        "amount | percent -> decimal",
+        |run, args| match view(args[0]) {
+            View::Special(Special::Amount(amount)) => {
+                Ok(Special::Decimal(run.catalog.assets().to_decimal(&amount)?).into())
+            }
+            View::Special(Special::Percent(percent)) => Ok(Special::Decimal(percent).into()),
+            _ => Err(wrong("number", args[0])),
+        },
+    ),
+    function(
+        "allocate(whole, weights)",
+        "int | amount, list -> list(same); int | amount, map -> map(same)",
+        allocate,
+    ),
 ];
 
 fn money(what: &str, value: &Dynamic) -> Result<Amount, Raised> {

@@ -9,90 +9,136 @@ use crate::value::{Amount, Decimal, Rounding, Value, ValueError, mul_div, parse_
 use rhai::Dynamic;
 
 pub(super) const NATIVES: &[Native] = &[
-    function("dec", 1, |_, args| match view(args[0]) {
-        View::Text(text) => Ok(Special::Decimal(Decimal::parse(&text)?).into()),
-        View::Int(number) => Ok(Special::Decimal(number.into()).into()),
-        View::Special(Special::Percent(number)) => Ok(Special::Decimal(number).into()),
-        _ => Err(wrong("dec", args[0])),
+    function(
+        "dec(value)",
+        "text | int | percent -> decimal",
+        |_, args| match view(args[0]) {
+            View::Text(text) => Ok(Special::Decimal(Decimal::parse(&text)?).into()),
+            View::Int(number) => Ok(Special::Decimal(number.into()).into()),
+            View::Special(Special::Percent(number)) => Ok(Special::Decimal(number).into()),
+            _ => Err(wrong("dec", args[0])),
+        },
+    ),
+    function(
+        "int(value)",
+        "int | text | id | decimal | time | duration -> int",
+        |_, args| to_int(args[0]).map(Dynamic::from),
+    ),
+    function("id(value)", "int | id -> id", |_, args| {
+        match view(args[0]) {
+            View::Int(number) if number >= 0 => Ok(Special::Id(number.unsigned_abs()).into()),
+            View::Special(id @ Special::Id(_)) => Ok(id.into()),
+            _ => Err(Raised::type_error(format!(
+                "an id is made of an int from 0, {} is given",
+                kind(args[0])
+            ))),
+        }
     }),
-    function("int", 1, |_, args| to_int(args[0]).map(Dynamic::from)),
-    function("id", 1, |_, args| match view(args[0]) {
-        View::Int(number) if number >= 0 => Ok(Special::Id(number.unsigned_abs()).into()),
-        View::Special(id @ Special::Id(_)) => Ok(id.into()),
-        _ => Err(Raised::type_error(format!(
-            "an id is made of an int from 0, {} is given",
-            kind(args[0])
-        ))),
+    function("time(value)", "text | int -> time", |_, args| {
+        match view(args[0]) {
+            View::Text(text) => Ok(Special::Time(parse_time(&text)?).into()),
+            View::Int(seconds) => Ok(Special::Time(seconds).into()),
+            _ => Err(wrong("time", args[0])),
+        }
     }),
-    function("time", 1, |_, args| match view(args[0]) {
-        View::Text(text) => Ok(Special::Time(parse_time(&text)?).into()),
-        View::Int(seconds) => Ok(Special::Time(seconds).into()),
-        _ => Err(wrong("time", args[0])),
+    property("seconds", "int -> duration; duration -> int", |_, args| {
+        unit("seconds", args[0])
     }),
-    property("seconds", |_, args| unit("seconds", args[0])),
-    property("minutes", |_, args| unit("minutes", args[0])),
-    property("hours", |_, args| unit("hours", args[0])),
-    property("days", |_, args| unit("days", args[0])),
-    property("weeks", |_, args| unit("weeks", args[0])),
-    property("percent", |_, args| match view(args[0]) {
-        View::Int(number) => Ok(Special::Percent(number.into()).into()),
-        View::Special(Special::Decimal(number)) => Ok(Special::Percent(number).into()),
-        _ => Err(wrong("percent", args[0])),
+    property("minutes", "int -> duration; duration -> int", |_, args| {
+        unit("minutes", args[0])
     }),
-    function("min", 2, |_, args| {
+    property("hours", "int -> duration; duration -> int", |_, args| {
+        unit("hours", args[0])
+    }),
+    property("days", "int -> duration; duration -> int", |_, args| {
+        unit("days", args[0])
+    }),
+    property("weeks", "int -> duration; duration -> int", |_, args| {
+        unit("weeks", args[0])
+    }),
+    property(
+        "percent",
+        "int | decimal -> percent",
+        |_, args| match view(args[0]) {
+            View::Int(number) => Ok(Special::Percent(number.into()).into()),
+            View::Special(Special::Decimal(number)) => Ok(Special::Percent(number).into()),
+            _ => Err(wrong("percent", args[0])),
+        },
+    ),
+    function("min(a, b)", "ordered, ordered -> either", |_, args| {
         let second = operators::compare(args[1], args[0])?.is_lt();
         Ok(args[usize::from(second)].clone())
     }),
-    function("max", 2, |_, args| {
+    function("max(a, b)", "ordered, ordered -> either", |_, args| {
         let second = operators::compare(args[1], args[0])?.is_gt();
         Ok(args[usize::from(second)].clone())
     }),
-    function("abs", 1, |_, args| {
-        let negative = match view(args[0]) {
-            View::Int(number) | View::Special(Special::Duration(number)) => number < 0,
-            View::Special(Special::Decimal(number) | Special::Percent(number)) => {
-                number < Decimal::ZERO
+    function(
+        "abs(value)",
+        "int | decimal | percent | duration | amount -> same",
+        |_, args| {
+            let negative = match view(args[0]) {
+                View::Int(number) | View::Special(Special::Duration(number)) => number < 0,
+                View::Special(Special::Decimal(number) | Special::Percent(number)) => {
+                    number < Decimal::ZERO
+                }
+                View::Special(Special::Amount(amount)) => amount.units < 0,
+                _ => return Err(wrong("abs", args[0])),
+            };
+            if negative {
+                operators::unary("-", args[0])
+            } else {
+                Ok(args[0].clone())
             }
-            View::Special(Special::Amount(amount)) => amount.units < 0,
-            _ => return Err(wrong("abs", args[0])),
-        };
-        if negative {
-            operators::unary("-", args[0])
-        } else {
-            Ok(args[0].clone())
-        }
-    }),
-    function("mul_div", 4, |_, args| {
-        mul_div_values(args[0], args[1], args[2], rounding(args[3])?)
-    }),
-    function("times", 3, |_, args| {
-        times(args[0], args[1], rounding(args[2])?)
-    }),
-    function("round", 3, |_, args| match view(args[0]) {
-        View::Special(Special::Decimal(number)) => {
-            Ok(Special::Decimal(number.round(decimals(args[1])?, rounding(args[2])?)?).into())
-        }
-        View::Special(Special::Percent(number)) => {
-            Ok(Special::Percent(number.round(decimals(args[1])?, rounding(args[2])?)?).into())
-        }
-        _ => Err(wrong("round", args[0])),
-    }),
-    function("div", 4, |_, args| {
-        let (a, b) = (number(args[0], "div")?, number(args[1], "div")?);
-        let (decimals, rounding) = (decimals(args[2])?, rounding(args[3])?);
-        Ok(Special::Decimal(Decimal::mul_div(a, 1.into(), b, decimals, rounding)?).into())
-    }),
+        },
+    ),
+    function(
+        "mul_div(a, b, c, rounding)",
+        "int, int, int, rounding -> int; amount, number, number, rounding -> amount; amount, amount, amount, rounding -> amount; amount, duration, duration, rounding -> amount; number, number, number, rounding -> decimal",
+        |_, args| mul_div_values(args[0], args[1], args[2], rounding(args[3])?),
+    ),
+    function(
+        "times(value, factor, rounding)",
+        "amount | int, int | decimal | percent, rounding -> same; decimal, int | decimal | percent, rounding -> decimal",
+        |_, args| times(args[0], args[1], rounding(args[2])?),
+    ),
+    function(
+        "round(value, decimals, rounding)",
+        "decimal | percent, int, rounding -> same",
+        |_, args| match view(args[0]) {
+            View::Special(Special::Decimal(number)) => {
+                Ok(Special::Decimal(number.round(decimals(args[1])?, rounding(args[2])?)?).into())
+            }
+            View::Special(Special::Percent(number)) => {
+                Ok(Special::Percent(number.round(decimals(args[1])?, rounding(args[2])?)?).into())
+            }
+            _ => Err(wrong("round", args[0])),
+        },
+    ),
+    function(
+        "div(a, b, decimals, rounding)",
+        "number, number, int, rounding -> decimal",
+        |_, args| {
+            let (a, b) = (number(args[0], "div")?, number(args[1], "div")?);
+            let (decimals, rounding) = (decimals(args[2])?, rounding(args[3])?);
+            Ok(Special::Decimal(Decimal::mul_div(a, 1.into(), b, decimals, rounding)?).into())
+        },
+    ),
     // The start of the period that a time is in: t.floor(1.days) is midnight.
-    function("floor", 2, |_, args| match (view(args[0]), view(args[1])) {
-        (View::Special(Special::Time(time)), View::Special(Special::Duration(step)))
-            if step > 0 =>
-        {
-            Ok(Special::Time(operators::int("-", time, time.rem_euclid(step))?).into())
-        }
-        _ => Err(Raised::type_error(
-            "floor wants a time and a positive duration",
-        )),
-    }),
+    function(
+        "floor(time, step)",
+        "time, duration -> time",
+        |_, args| match (view(args[0]), view(args[1])) {
+            (View::Special(Special::Time(time)), View::Special(Special::Duration(step)))
+                if step > 0 =>
+            {
+                Ok(Special::Time(operators::int("-", time, time.rem_euclid(step))?).into())
+            }
+            _ => Err(Raised::type_error(
+                "floor wants a time and a positive duration",
+            )),
+        },
+    ),
 ];
 
 /// How to round, by name.

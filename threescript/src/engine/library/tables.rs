@@ -13,81 +13,177 @@ use rhai::Dynamic;
 use std::collections::BTreeMap;
 
 pub(super) const NATIVES: &[Native] = &[
-    function("insert", 2, |run, args| {
-        let (table, entries) = (handle("insert", args[0])?, entries(args[1])?);
-        let key = run.write_table(table, |table| table.insert(entries))?;
-        give_key(run, key)
-    }),
-    function("upsert", 2, |run, args| {
-        let (table, entries) = (handle("upsert", args[0])?, entries(args[1])?);
-        let key = run.write_table(table, |table| table.upsert(entries))?;
-        give_key(run, key)
-    }),
-    function("update", 3, update),
-    function("update", 4, update),
-    function("update", 5, update),
-    function("update", 6, update),
-    function("delete", 2, delete),
-    function("delete", 3, delete),
-    function("delete", 4, delete),
-    function("delete", 5, delete),
-    function("exists", 2, exists),
-    function("exists", 3, exists),
-    function("exists", 4, exists),
-    function("exists", 5, exists),
-    function("find", 2, find),
-    function("find", 3, find),
-    function("find", 4, find),
-    function("find", 5, find),
-    function("get", 2, get),
-    function("get", 3, get),
-    function("get", 4, get),
-    function("get", 5, get),
-    function("where", 3, |run, args| {
-        let (name, value) = (text(args[1], "a column")?, to_value(args[2])?);
-        build(run, "where", args[0], |query, table| {
-            query.filter(table.decl, &name, "==", value)
-        })
-    }),
-    function("where", 4, |run, args| {
-        let (name, relation, value) = (
-            text(args[1], "a column")?,
-            text(args[2], "a relation")?,
-            to_value(args[3])?,
-        );
-        build(run, "where", args[0], |query, table| {
-            query.filter(table.decl, &name, &relation, value)
-        })
-    }),
-    function("between", 4, |run, args| {
-        let (name, from, to) = (
-            text(args[1], "a column")?,
-            to_value(args[2])?,
-            to_value(args[3])?,
-        );
-        build(run, "between", args[0], |query, table| {
-            query
-                .filter(table.decl, &name, ">=", from)?
-                .filter(table.decl, &name, "<", to)
-        })
-    }),
-    function("order", 2, |run, args| {
-        let name = text(args[1], "a column")?;
-        build(run, "order", args[0], |query, table| {
-            query.order(table.decl, &name, false)
-        })
-    }),
-    function("order_desc", 2, |run, args| {
-        let name = text(args[1], "a column")?;
-        build(run, "order_desc", args[0], |query, table| {
-            query.order(table.decl, &name, true)
-        })
-    }),
-    function("limit", 2, |run, args| {
+    function(
+        "insert(table, row)",
+        "table, new_row -> key",
+        |run, args| {
+            let (table, entries) = (handle("insert", args[0])?, entries(args[1])?);
+            let key = run.write_table(table, |table| table.insert(entries))?;
+            give_key(run, key)
+        },
+    ),
+    function(
+        "upsert(table, row)",
+        "table, entries -> key",
+        |run, args| {
+            let (table, entries) = (handle("upsert", args[0])?, entries(args[1])?);
+            let key = run.write_table(table, |table| table.upsert(entries))?;
+            give_key(run, key)
+        },
+    ),
+    function(
+        "update(table, key, changes)",
+        "table, key, entries -> nothing",
+        update,
+    ),
+    function(
+        "update(table, key1, key2, changes)",
+        "table, key, key, entries -> nothing",
+        update,
+    ),
+    function(
+        "update(table, key1, key2, key3, changes)",
+        "table, key, key, key, entries -> nothing",
+        update,
+    ),
+    function(
+        "update(table, key1, key2, key3, key4, changes)",
+        "table, key, key, key, key, entries -> nothing",
+        update,
+    ),
+    function("delete(table, key)", "table, key -> bool", delete),
+    function(
+        "delete(table, key1, key2)",
+        "table, key, key -> bool",
+        delete,
+    ),
+    function(
+        "delete(table, key1, key2, key3)",
+        "table, key, key, key -> bool",
+        delete,
+    ),
+    function(
+        "delete(table, key1, key2, key3, key4)",
+        "table, key, key, key, key -> bool",
+        delete,
+    ),
+    function("exists(table, key)", "table, key -> bool", exists),
+    function(
+        "exists(table, key1, key2)",
+        "table, key, key -> bool",
+        exists,
+    ),
+    function(
+        "exists(table, key1, key2, key3)",
+        "table, key, key, key -> bool",
+        exists,
+    ),
+    function(
+        "exists(table, key1, key2, key3, key4)",
+        "table, key, key, key, key -> bool",
+        exists,
+    ),
+    function("find(table, key)", "table, key -> row | nothing", find),
+    function(
+        "find(table, key1, key2)",
+        "table, key, key -> row | nothing",
+        find,
+    ),
+    function(
+        "find(table, key1, key2, key3)",
+        "table, key, key, key -> row | nothing",
+        find,
+    ),
+    function(
+        "find(table, key1, key2, key3, key4)",
+        "table, key, key, key, key -> row | nothing",
+        find,
+    ),
+    function(
+        "get(table, key)",
+        "table, key -> row; map, text -> any",
+        get,
+    ),
+    function(
+        "get(table, key1, key2)",
+        "table, key, key -> row; map, text, any -> any",
+        get,
+    ),
+    function(
+        "get(table, key1, key2, key3)",
+        "table, key, key, key -> row",
+        get,
+    ),
+    function(
+        "get(table, key1, key2, key3, key4)",
+        "table, key, key, key, key -> row",
+        get,
+    ),
+    function(
+        "where(rows, column, value)",
+        "rows, column, value -> query",
+        |run, args| {
+            let (name, value) = (text(args[1], "a column")?, to_value(args[2])?);
+            build(run, "where", args[0], |query, table| {
+                query.filter(table.decl, &name, "==", value)
+            })
+        },
+    ),
+    function(
+        "where(rows, column, relation, value)",
+        "rows, column, relation, value -> query",
+        |run, args| {
+            let (name, relation, value) = (
+                text(args[1], "a column")?,
+                text(args[2], "a relation")?,
+                to_value(args[3])?,
+            );
+            build(run, "where", args[0], |query, table| {
+                query.filter(table.decl, &name, &relation, value)
+            })
+        },
+    ),
+    function(
+        "between(rows, column, from, to)",
+        "rows, column, value, value -> query",
+        |run, args| {
+            let (name, from, to) = (
+                text(args[1], "a column")?,
+                to_value(args[2])?,
+                to_value(args[3])?,
+            );
+            build(run, "between", args[0], |query, table| {
+                query
+                    .filter(table.decl, &name, ">=", from)?
+                    .filter(table.decl, &name, "<", to)
+            })
+        },
+    ),
+    function(
+        "order(rows, column)",
+        "rows, column -> query",
+        |run, args| {
+            let name = text(args[1], "a column")?;
+            build(run, "order", args[0], |query, table| {
+                query.order(table.decl, &name, false)
+            })
+        },
+    ),
+    function(
+        "order_desc(rows, column)",
+        "rows, column -> query",
+        |run, args| {
+            let name = text(args[1], "a column")?;
+            build(run, "order_desc", args[0], |query, table| {
+                query.order(table.decl, &name, true)
+            })
+        },
+    ),
+    function("limit(rows, most)", "rows, int -> query", |run, args| {
         let rows = int(args[1], "a limit")?;
         build(run, "limit", args[0], |query, _| query.limit(rows))
     }),
-    function("rows", 1, |run, args| {
+    function("rows(rows)", "rows -> list(row)", |run, args| {
         let query = query("rows", args[0])?;
         let rows = run.with_table(query.table, |table| {
             let rows = query.rows(table)?;
@@ -99,42 +195,60 @@ pub(super) const NATIVES: &[Native] = &[
         })?;
         run.give(Value::List(rows))
     }),
-    function("first", 1, |run, args| {
-        let Ok(query) = query("first", args[0]) else {
-            return collections::first(args[0]);
-        };
-        let row = run.with_table(query.table, |table| {
-            let row = query.limit(1)?.rows(table)?.pop();
-            Ok(row.map(|row| row_to_map(table.decl, row)))
-        })?;
-        run.give(row.unwrap_or(Value::Unit))
-    }),
-    function("count", 1, |run, args| {
+    function(
+        "first(rows)",
+        "rows -> row | nothing; list -> item | nothing",
+        |run, args| {
+            let Ok(query) = query("first", args[0]) else {
+                return collections::first(args[0]);
+            };
+            let row = run.with_table(query.table, |table| {
+                let row = query.limit(1)?.rows(table)?.pop();
+                Ok(row.map(|row| row_to_map(table.decl, row)))
+            })?;
+            run.give(row.unwrap_or(Value::Unit))
+        },
+    ),
+    function("count(rows)", "rows -> int", |run, args| {
         let query = query("count", args[0])?;
         let count = run.with_table(query.table, |table| query.count(table))?;
         Ok(i64::try_from(count)
             .map_err(|_| Raised::fault("a table has too many rows"))?
             .into())
     }),
-    function("sum", 1, |run, args| collections::sum(run, args[0], None)),
-    function("sum", 2, |run, args| {
-        let Ok(query) = query("sum", args[0]) else {
-            return collections::sum(run, args[0], Some(args[1]));
-        };
-        let name = text(args[1], "a column")?;
-        let sum = run.with_table(query.table, |table| query.sum(table, &name, None))?;
-        run.give(sum)
+    function("sum(items)", "list -> any", |run, args| {
+        collections::sum(run, args[0], None)
     }),
-    function("sum", 3, |run, args| {
-        let (query, name, start) = (
-            query("sum", args[0])?,
-            text(args[1], "a column")?,
-            to_value(args[2])?,
-        );
-        let sum = run.with_table(query.table, |table| query.sum(table, &name, Some(start)))?;
-        run.give(sum)
-    }),
-    function("sum_by", 3, sum_by),
+    function(
+        "sum(rows, column)",
+        "rows, column -> total; list, any -> any",
+        |run, args| {
+            let Ok(query) = query("sum", args[0]) else {
+                return collections::sum(run, args[0], Some(args[1]));
+            };
+            let name = text(args[1], "a column")?;
+            let sum = run.with_table(query.table, |table| query.sum(table, &name, None))?;
+            run.give(sum)
+        },
+    ),
+    function(
+        "sum(rows, column, start)",
+        "rows, column, any -> total",
+        |run, args| {
+            let (query, name, start) = (
+                query("sum", args[0])?,
+                text(args[1], "a column")?,
+                to_value(args[2])?,
+            );
+            let sum = run.with_table(query.table, |table| query.sum(table, &name, Some(start)))?;
+            run.give(sum)
+        },
+    ),
+    function(
+        "sum_by(rows, by, column)",
+        "rows, column, column -> list(group)",
+        sum_by,
+    ),
 ];
 
 /// The table that a value stands for, if it is one.
