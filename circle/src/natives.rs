@@ -115,6 +115,15 @@ pub fn catalog(assets: &Assets) -> Catalog {
     );
     add(
         "iou",
+        "oldest_of",
+        vec![account("consumer")],
+        Type::Any,
+        100,
+        true,
+        "The end of a consumer's oldest open window, a time; or nothing if it has no open IOUs.",
+    );
+    add(
+        "iou",
         "oldest",
         vec![text("after"), ("most".into(), Type::Int)],
         maps(),
@@ -157,6 +166,15 @@ pub fn catalog(assets: &Assets) -> Catalog {
         2_000,
         false,
         "Plans payouts from a wallet for lines of account and amount, out of the books payable:<account>. Fixes their bytes and puts them into the outbox. Returns their ids.",
+    );
+    add(
+        "treasury",
+        "ready",
+        vec![text("wallet"), text("asset")],
+        Type::Text,
+        100,
+        true,
+        "Nothing ('') if payouts of an asset can be planned from a wallet; otherwise the code that treasury.plan would fail with.",
     );
     add(
         "circle",
@@ -280,6 +298,10 @@ pub(crate) fn call(
                 ("held", amount(owed.held)),
             ]))
         }
+        ("iou", "oldest_of", [Value::Account(consumer)]) => {
+            let oldest = iou::oldest_of(&host.session().rows, consumer)?;
+            Ok(oldest.map_or(Value::Unit, Value::Time))
+        }
         ("iou", "oldest", [Value::Text(after), Value::Int(most)]) => {
             let most = usize::try_from(*most)
                 .ok()
@@ -361,6 +383,15 @@ pub(crate) fn call(
                 .collect::<Result<Vec<_>, _>>()?;
             let ids = payouts::plan(host.session(), wallet, lines)?;
             Ok(Value::List(ids.into_iter().map(Value::Id).collect()))
+        }
+        ("treasury", "ready", [Value::Text(wallet), Value::Text(asset)]) => {
+            let asset = known_asset(host, asset)?;
+            let session = host.session();
+            let genesis = session.context.genesis.clone();
+            let code = payouts::obstacle(&session.rows, &genesis, wallet, &asset)?;
+            Ok(Value::Text(code.map_or_else(String::new, |rejection| {
+                rejection.code.into_owned()
+            })))
         }
         ("circle", "enact", [Value::Script(script)]) => {
             let session = host.take();

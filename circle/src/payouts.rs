@@ -7,6 +7,7 @@ use treasury_protocol::stellar::{self, Payment, PaymentBatch, TimeBounds};
 use crate::accounts;
 use crate::ceremonies;
 use crate::digest::Hash;
+use crate::genesis::Genesis;
 use crate::ids::Key;
 use crate::ledger;
 use crate::outbox;
@@ -205,18 +206,7 @@ pub(crate) fn plan(
     let now_s = session.context.time_ms / 1000;
     let genesis = session.context.genesis.clone();
     let rows = &mut session.rows;
-    let mut wallet = wallet(rows, wallet_name)?.ok_or_else(|| {
-        Rejection::new(
-            "wallet.unknown",
-            format!("there is no wallet {wallet_name}"),
-        )
-    })?;
-    let source = wallet.key.ok_or_else(|| {
-        Rejection::new(
-            "wallet.no_key",
-            format!("the key of {wallet_name} is not made yet; wait for its ceremony"),
-        )
-    })?;
+    let (mut wallet, source) = paying_wallet(rows, wallet_name)?;
     let mut payments = Vec::with_capacity(lines.len());
     for (account, amount) in lines {
         let account = accounts::resolve(rows, &account)?.ok_or_else(|| {
@@ -228,16 +218,7 @@ pub(crate) fn plan(
             &format!("payout:{wallet_name}"),
             &amount,
         )?;
-        let asset = genesis
-            .assets
-            .get(&amount.asset)
-            .and_then(|asset| asset.stellar_issuer);
-        let issuer = asset.ok_or_else(|| {
-            Rejection::new(
-                "payout.asset",
-                format!("{} has no issuer on Stellar in this circle", amount.asset),
-            )
-        })?;
+        let issuer = issuer(&genesis, &amount.asset)?;
         payments.push((
             Line {
                 account: account.name,
@@ -290,6 +271,45 @@ pub(crate) fn plan(
     }
     WALLETS.put(rows, wallet_name, &wallet);
     Ok(ids)
+}
+
+/// Why nothing can be paid in this asset from this wallet; nothing if it can.
+pub(crate) fn obstacle(
+    rows: &Overlay,
+    genesis: &Genesis,
+    wallet_name: &str,
+    asset: &AssetCode,
+) -> Result<Option<Rejection>, StoreFault> {
+    match paying_wallet(rows, wallet_name) {
+        Ok(_) => Ok(issuer(genesis, asset).err()),
+        Err(Failure::Rejected(rejection)) => Ok(Some(rejection)),
+        Err(Failure::Fault(fault)) => Err(fault),
+    }
+}
+
+fn paying_wallet(rows: &Overlay, name: &str) -> Result<(Wallet, Key), Failure> {
+    let wallet = wallet(rows, name)?
+        .ok_or_else(|| Rejection::new("wallet.unknown", format!("there is no wallet {name}")))?;
+    let source = wallet.key.ok_or_else(|| {
+        Rejection::new(
+            "wallet.no_key",
+            format!("the key of {name} is not made yet; wait for its ceremony"),
+        )
+    })?;
+    Ok((wallet, source))
+}
+
+fn issuer(genesis: &Genesis, asset: &AssetCode) -> Result<Key, Rejection> {
+    let known = genesis
+        .assets
+        .get(asset)
+        .and_then(|asset| asset.stellar_issuer);
+    known.ok_or_else(|| {
+        Rejection::new(
+            "payout.asset",
+            format!("{asset} has no issuer on Stellar in this circle"),
+        )
+    })
 }
 
 fn operation(line: &Line, issuer: &Key) -> Result<Payment, Rejection> {

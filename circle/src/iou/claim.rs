@@ -134,17 +134,9 @@ pub fn oldest(rows: &dyn KeyValue, after: &str, most: usize) -> Result<Vec<Oldes
     let mut found = Vec::new();
     while found.len() < most {
         // The first row of each consumer is its oldest; a seek skips the others.
-        let next = rows.scan(&OPEN.key(number), end.as_deref(), 1, false)?;
-        let Some((key, _)) = next.first() else {
+        let Some(entry) = first_open(rows, &OPEN.key(number), end.as_deref())? else {
             break;
         };
-        let id = key.len().checked_sub(32).and_then(|at| key.get(at..));
-        let id: Hash = id
-            .and_then(|id| id.try_into().ok())
-            .ok_or_else(|| corrupt("its key names no IOU"))?;
-        let entry = ENTRIES
-            .get(rows, id)?
-            .ok_or_else(|| corrupt("its IOU is missing"))?;
         found.push(Oldest {
             consumer: accounts::by_number(rows, entry.consumer)?.name,
             to: entry.to,
@@ -155,6 +147,33 @@ pub fn oldest(rows: &dyn KeyValue, after: &str, most: usize) -> Result<Vec<Oldes
         number = after;
     }
     Ok(found)
+}
+
+/// The end of a consumer's oldest open window, Unix seconds, if it has open IOUs.
+pub fn oldest_of(rows: &dyn KeyValue, consumer: &str) -> Result<Option<i64>, Failure> {
+    let consumer = accounts::by_name(rows, consumer)?.ok_or_else(|| unknown(consumer))?;
+    let own = OPEN.key(consumer.number);
+    let entry = first_open(rows, &own, prefix_end(&own).as_deref())?;
+    Ok(entry.map(|entry| entry.to))
+}
+
+fn first_open(
+    rows: &dyn KeyValue,
+    from: &[u8],
+    end: Option<&[u8]>,
+) -> Result<Option<Entry>, StoreFault> {
+    let next = rows.scan(from, end, 1, false)?;
+    let Some((key, _)) = next.first() else {
+        return Ok(None);
+    };
+    let id = key.len().checked_sub(32).and_then(|at| key.get(at..));
+    let id: Hash = id
+        .and_then(|id| id.try_into().ok())
+        .ok_or_else(|| corrupt("its key names no IOU"))?;
+    let entry = ENTRIES
+        .get(rows, id)?
+        .ok_or_else(|| corrupt("its IOU is missing"))?;
+    Ok(Some(entry))
 }
 
 fn corrupt(reason: &str) -> StoreFault {

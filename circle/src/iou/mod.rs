@@ -16,7 +16,7 @@ use crate::ids::{CircleId, Key, sign};
 pub use book::{
     Admission, Debtor, Limits, Owed, Paid, State, Unpaid, admit, consumers, debtors, owed, pay,
 };
-pub use claim::{Claim, Oldest, cancel, find, hold, oldest, release, unpaid};
+pub use claim::{Claim, Oldest, cancel, find, hold, oldest, oldest_of, release, unpaid};
 pub use verify::verify_signatures;
 
 /// The most IOUs in one batch.

@@ -162,6 +162,8 @@ fn the_oldest_windows_are_found_consumer_by_consumer() {
     assert_eq!(page("", 2), ["ann 7", "cat 6"]);
     assert_eq!(page("bob", 2), ["cat 6", "dan 9"]);
     assert_eq!(page("dan", 2), Vec::<String>::new());
+    assert_eq!(oldest_of(&rows, "ann").unwrap(), Some(7 * 3600));
+    assert_eq!(oldest_of(&rows, "bob").unwrap(), None);
     assert!(matches!(
         oldest(&rows, "eve", 1),
         Err(Failure::Rejected(rejection)) if rejection.code == "account.unknown"
