@@ -1,7 +1,8 @@
 //! The double-entry ledger: books of one asset each, whose sum is what the circle holds on its chains.
 //!
 //! A book is named by its kind and, where it has one, its owner: `escrow:<account>`, `payable:<account>`, `fees`,
-//! `wallet:<wallet>` (free treasury), `payout:<wallet>` (planned and not yet settled). No book is ever negative.
+//! `wallet:<wallet>` (free treasury), `payout:<wallet>` (planned and not yet settled), `held:<policy>` (what a policy was
+//! paid and has not given out yet). No book is ever negative.
 
 use std::collections::BTreeMap;
 
@@ -139,13 +140,15 @@ fn check_positive(amount: &Amount) -> Result<(), Rejection> {
 
 fn check_book(book: &str) -> Result<(), Rejection> {
     let known = match book.split_once(':') {
-        Some(("escrow" | "payable" | "wallet" | "payout", owner)) => check_name(owner).is_ok(),
+        Some(("escrow" | "payable" | "wallet" | "payout" | "held", owner)) => {
+            check_name(owner).is_ok()
+        }
         Some(_) => false,
         None => book == "fees",
     };
     require(known, "ledger.book", || {
         format!(
-            "there is no book {book:?}; use escrow:<account>, payable:<account>, wallet:<wallet>, payout:<wallet> or fees"
+            "there is no book {book:?}; use escrow:<account>, payable:<account>, wallet:<wallet>, payout:<wallet>, held:<policy> or fees"
         )
     })
 }
@@ -186,6 +189,14 @@ mod tests {
         check(
             |rows| transfer(rows, "escrow:alice", "fees", &tft(100)),
             r#"{"fees": 100}"#,
+        );
+        check(
+            |rows| transfer(rows, "escrow:alice", "held:billing", &tft(100)),
+            r#"{"held:billing": 100}"#,
+        );
+        check(
+            |rows| transfer(rows, "escrow:alice", "held", &tft(100)),
+            "ledger.book",
         );
         check(
             |rows| transfer(rows, "escrow:alice", "escrow:alice", &tft(100)),

@@ -49,7 +49,7 @@ pub fn catalog(assets: &Assets) -> Catalog {
         Type::Amount,
         50,
         true,
-        "What a book holds. Books are escrow:<account>, payable:<account>, wallet:<wallet>, payout:<wallet> and fees.",
+        "What a book holds. Books are escrow:<account>, payable:<account>, wallet:<wallet>, payout:<wallet>, held:<policy> and fees.",
     );
     add(
         "ledger",
