@@ -9,6 +9,8 @@ use threescript::value::{AssetCode, Assets};
 use crate::digest::{Hash, digest};
 use crate::ids::{CircleId, Key};
 use crate::member::Members;
+use crate::state::{KeyValue, Overlay, StoreFault};
+use crate::table::Table;
 
 /// Everything that all members have to agree on before the first block.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -40,7 +42,48 @@ pub struct Asset {
     pub stellar_issuer: Option<Key>,
 }
 
+/// What runs the policies, and within which bounds: in the state from the first block on, so that a proof against any
+/// checkpoint shows it.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Interpreter {
+    /// Version, features and settings, see [`threescript::engine::PROFILE`].
+    pub profile: String,
+    /// The bounds of every script run.
+    pub limits: Limits,
+}
+
+const INTERPRETER: Table<Interpreter> = Table::new(b"km", "the interpreter");
+
+impl Interpreter {
+    /// What the circle runs its policies with.
+    pub fn of(rows: &(impl KeyValue + ?Sized)) -> Result<Self, StoreFault> {
+        let missing = || StoreFault::Corrupt {
+            what: "the interpreter",
+            reason: "its row is missing".into(),
+        };
+        INTERPRETER.get(rows, ())?.ok_or_else(missing)
+    }
+
+    /// Writes it before the first block.
+    pub(crate) fn put(&self, rows: &mut Overlay) {
+        INTERPRETER.put(rows, (), self);
+    }
+
+    /// One hash of all of it, for people to compare.
+    pub fn digest(&self) -> Hash {
+        digest("guardian-circle/v1/interpreter", self)
+    }
+}
+
 impl Genesis {
+    /// What runs the policies, and within which bounds.
+    pub fn interpreter(&self) -> Interpreter {
+        Interpreter {
+            profile: self.interpreter.clone(),
+            limits: self.limits.clone(),
+        }
+    }
+
     /// The digest that members compare before they start.
     pub fn digest(&self) -> Hash {
         digest("guardian-circle/v1/genesis", self)
@@ -54,5 +97,31 @@ impl Genesis {
                 .map(|(code, asset)| (code.clone(), asset.decimals))
                 .collect(),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::state::Memory;
+
+    #[test]
+    fn the_interpreter_is_a_row_of_the_state() {
+        let interpreter = Interpreter {
+            profile: "rhai 1.27.0".into(),
+            limits: Limits::default(),
+        };
+        let mut rows = Overlay::new(Arc::new(Memory::new()));
+        assert!(matches!(
+            Interpreter::of(&rows),
+            Err(StoreFault::Corrupt { .. })
+        ));
+        interpreter.put(&mut rows);
+        assert_eq!(Interpreter::of(&rows).unwrap(), interpreter);
+        expect_test::expect!["01000000020000006b6d014b0000000b0000007268616920312e32372e30404b4c00000000001800000030000000800000000040000010270000204e000000000004000000001027000010270000102700000000010080000000"].assert_eq(&hex::encode(crate::digest::encode(&rows.changes())));
+        expect_test::expect!["931bc83e875e35807352a9eec1039f57cf76b90475ac697088b07b497da8d005"]
+            .assert_eq(&hex::encode(interpreter.digest()));
     }
 }

@@ -107,6 +107,7 @@ impl Machine {
                 i64::try_from(self.genesis.time_ms / 1000).unwrap_or(i64::MAX),
             );
         }
+        self.genesis.interpreter().put(&mut rows);
         rows.put(b"kz".to_vec(), self.genesis.digest().to_vec());
         Ok(batch(&*empty, rows.changes(), 0)?)
     }
@@ -269,6 +270,15 @@ impl Machine {
         let mut all = crate::apply::signatures();
         all.extend(policies.values().flat_map(|policy| policy.signatures()));
         Ok(all)
+    }
+
+    /// All installed policies by hash, active or not, given a view of the whole store.
+    pub fn installed(
+        &mut self,
+        view: Arc<dyn KeyValue>,
+    ) -> Result<Vec<Arc<threescript::policy::Policy>>, StoreFault> {
+        let rows = RegionView::new(view, Region::State);
+        self.library.installed(&rows, &self.language)
     }
 
     fn transaction(

@@ -28,8 +28,17 @@ pub struct Activation {
     pub decided: u64,
 }
 
+/// Which policy is active under its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Active {
+    /// The policy.
+    pub hash: Hash,
+    /// The first height at which it ran under this name.
+    pub since: u64,
+}
+
 const SOURCES: Table<String> = Table::new(b"ks", "a policy");
-const ACTIVE: Table<Hash> = Table::new(b"kp", "an active policy");
+const ACTIVE: Table<Active> = Table::new(b"kp", "an active policy");
 const PENDING: Table<Activation> = Table::new(b"ky", "an activation");
 
 /// What policies are compiled against: a parameter of consensus.
@@ -54,27 +63,53 @@ impl Library {
         language: &Language,
     ) -> Result<ActivePolicies, StoreFault> {
         let mut active = ActivePolicies::new();
-        for (_, hash) in ACTIVE.all(rows, ())? {
-            let policy = match self.compiled.get(&hash) {
-                Some(policy) => policy.clone(),
-                None => {
-                    let damaged = |reason: String| StoreFault::Corrupt {
-                        what: "a policy",
-                        reason,
-                    };
-                    let source = SOURCES
-                        .get(rows, hash)?
-                        .ok_or_else(|| damaged("its source is missing".into()))?;
-                    let policy = compile(&source, language)
-                        .map_err(|rejection| damaged(rejection.message))?;
-                    let policy = Arc::new(policy);
-                    self.compiled.insert(hash, policy.clone());
-                    policy
-                }
-            };
+        for Active { hash, .. } in ACTIVE.values(rows, ())? {
+            let policy = self.compiled(rows, hash, language)?;
             active.insert(policy.name().to_owned(), policy);
         }
         Ok(active)
+    }
+
+    /// All installed policies, by hash.
+    pub fn installed(
+        &mut self,
+        rows: &(impl KeyValue + ?Sized),
+        language: &Language,
+    ) -> Result<Vec<Arc<Policy>>, StoreFault> {
+        let hashes = SOURCES.all(rows, ())?.into_iter().map(|(key, _)| {
+            key.try_into()
+                .map_err(|_| damaged("its key is no hash".into()))
+        });
+        let hashes: Vec<Hash> = hashes.collect::<Result<_, _>>()?;
+        hashes
+            .into_iter()
+            .map(|hash| self.compiled(rows, hash, language))
+            .collect()
+    }
+
+    fn compiled(
+        &mut self,
+        rows: &(impl KeyValue + ?Sized),
+        hash: Hash,
+        language: &Language,
+    ) -> Result<Arc<Policy>, StoreFault> {
+        if let Some(policy) = self.compiled.get(&hash) {
+            return Ok(policy.clone());
+        }
+        let source = SOURCES
+            .get(rows, hash)?
+            .ok_or_else(|| damaged("its source is missing".into()))?;
+        let policy = compile(&source, language).map_err(|rejection| damaged(rejection.message))?;
+        let policy = Arc::new(policy);
+        self.compiled.insert(hash, policy.clone());
+        Ok(policy)
+    }
+}
+
+fn damaged(reason: String) -> StoreFault {
+    StoreFault::Corrupt {
+        what: "a policy",
+        reason,
     }
 }
 
@@ -90,6 +125,12 @@ pub fn compile(source: &str, language: &Language) -> Result<Policy, Rejection> {
         let all: Vec<String> = diagnostics.iter().map(ToString::to_string).collect();
         Rejection::new("policy.invalid", all.join("\n"))
     })?;
+    check_name(&policy)?;
+    Ok(policy)
+}
+
+/// Refuses a policy whose name belongs to the kernel.
+pub fn check_name(policy: &Policy) -> Result<(), Rejection> {
     require(
         !KERNEL_ACTORS.contains(&policy.name()),
         "policy.name",
@@ -99,8 +140,7 @@ pub fn compile(source: &str, language: &Language) -> Result<Policy, Rejection> {
                 policy.name()
             )
         },
-    )?;
-    Ok(policy)
+    )
 }
 
 /// Stores a policy that compiles. Storing it again changes nothing.
@@ -112,7 +152,11 @@ pub fn install(rows: &mut Overlay, source: &str, language: &Language) -> Result<
 
 /// Makes an installed policy active at once; for the genesis.
 pub(crate) fn activate_now(rows: &mut Overlay, policy: &Policy) {
-    ACTIVE.put(rows, policy.name(), &policy.hash());
+    let active = Active {
+        hash: policy.hash(),
+        since: 1,
+    };
+    ACTIVE.put(rows, policy.name(), &active);
 }
 
 /// Decides that an installed policy becomes active at `height`, or as soon after as this decision is certified. A height of
@@ -161,21 +205,31 @@ pub(crate) fn activate_due(rows: &mut Overlay, height: u64) -> Result<usize, Sto
         .collect();
     let count = due.len();
     for (key, activation) in due {
-        let name = String::from_utf8_lossy(&key[..key.len() - 1]).into_owned();
-        ACTIVE.put(rows, &name, &activation.hash);
+        let name = name_of(&key);
+        let active = Active {
+            hash: activation.hash,
+            since: height,
+        };
+        ACTIVE.put(rows, &name, &active);
         PENDING.delete(rows, &name);
     }
     Ok(count)
 }
 
-/// The name and hash of every active policy.
-pub fn active_hashes(rows: &(impl KeyValue + ?Sized)) -> Result<Vec<(String, Hash)>, StoreFault> {
-    let name = |key: Vec<u8>| String::from_utf8_lossy(&key[..key.len() - 1]).into_owned();
-    Ok(ACTIVE
-        .all(rows, ())?
-        .into_iter()
-        .map(|(key, hash)| (name(key), hash))
-        .collect())
+/// The active policies, by name.
+pub fn active(rows: &(impl KeyValue + ?Sized)) -> Result<Vec<(String, Active)>, StoreFault> {
+    let named = |(key, active): (Vec<u8>, Active)| (name_of(&key), active);
+    Ok(ACTIVE.all(rows, ())?.into_iter().map(named).collect())
+}
+
+/// The decided activations that wait for their height or for the certificate of their decision, by the name of the policy.
+pub fn pending(rows: &(impl KeyValue + ?Sized)) -> Result<Vec<(String, Activation)>, StoreFault> {
+    let named = |(key, activation): (Vec<u8>, Activation)| (name_of(&key), activation);
+    Ok(PENDING.all(rows, ())?.into_iter().map(named).collect())
+}
+
+fn name_of(key: &[u8]) -> String {
+    String::from_utf8_lossy(key.strip_suffix(&[0]).unwrap_or(key)).into_owned()
 }
 
 /// The source of an installed policy.

@@ -164,11 +164,11 @@ fn a_block_and_the_first_checkpoints_of_a_circle() {
     );
     check(
         circle.guardians[0].head().state_root,
-        expect!["577d9039f67c97f288e2932cbe2d874c68c30a66d77936f7a5cd1ceff5333318"],
+        expect!["493171332c4a5f35c6912b3fbd758e4afdcd06970eb92157c0bd7a7c9bda3c0e"],
     );
     circle.account("alice");
     check(
         circle.guardians[0].head().checkpoint,
-        expect!["fc3ce129a20e9d05249cf41b2414efd9714b12c5d1489b9c8d6158e0ad8a247a"],
+        expect!["324eac516b44a21f72ca40bc4ceff42f29c67bac2e2928664b8d5ecfb2be852b"],
     );
 }
