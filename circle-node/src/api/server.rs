@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use circle::digest::Hash;
 use circle::envelope::{Envelope, TRANSACTION_BYTES_MAX};
 use circle::machine::STACK_BYTES;
 use circle::session::Stop;
@@ -18,7 +19,7 @@ use serde::Deserialize;
 use threescript::action::{self, Mark};
 use tokio::sync::Semaphore;
 
-use super::types::{At, OwedList, Submitted, Transaction};
+use super::types::{At, Blocks, OwedList, Policies, PolicySource, Submitted, Transaction};
 use super::{declarations, values};
 use crate::node::answers;
 use crate::node::core::Core;
@@ -57,6 +58,9 @@ pub fn router(core: Arc<Core>) -> Router {
         .route("/v1/owed", get(owed))
         .route("/v1/genesis", get(genesis))
         .route("/v1/signatures", get(signatures))
+        .route("/v1/policies", get(policies))
+        .route("/v1/policies/{hash}", get(policy))
+        .route("/v1/blocks/{height}", get(blocks))
         .fallback(unknown)
         .method_not_allowed_fallback(method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -91,7 +95,7 @@ impl IntoResponse for Refused {
 type Answer<T> = Result<Json<T>, Refused>;
 
 async fn unknown(uri: axum::http::Uri) -> Refused {
-    let mend = "the paths begin with /v1/: status, transactions, ask, checkpoints, certificates, accounts, outbox, payouts, owed, genesis, signatures";
+    let mend = "the paths begin with /v1/: status, transactions, ask, checkpoints, certificates, accounts, outbox, payouts, owed, genesis, signatures, policies, blocks";
     Problem::new(
         "node.unknown",
         format!("there is nothing at {}", uri.path()),
@@ -174,14 +178,7 @@ async fn transaction(
             "use ?wait_s=SECONDS&until=executed",
         )
     })?;
-    let mut hash = [0; 32];
-    hex::decode_to_slice(&id, &mut hash).map_err(|_| {
-        Problem::new(
-            "request",
-            format!("{id:?} is no id"),
-            "use 64 hexadecimal digits",
-        )
-    })?;
+    let hash = hash(&id)?;
     let executed_is_enough = match wait.until.as_deref() {
         None | Some("certified") => false,
         Some("executed") => true,
@@ -297,6 +294,18 @@ fn answer_question(core: &Core, text: &[u8]) -> Result<At<serde_json::Value>, Pr
     })
 }
 
+fn hash(text: &str) -> Result<Hash, Problem> {
+    let mut hash = [0; 32];
+    hex::decode_to_slice(text, &mut hash).map_err(|_| {
+        Problem::new(
+            "request",
+            format!("{text:?} is no id or hash"),
+            "use 64 hexadecimal digits",
+        )
+    })?;
+    Ok(hash)
+}
+
 fn height(text: &str) -> Result<u64, Problem> {
     text.parse().map_err(|_| {
         Problem::new(
@@ -345,4 +354,28 @@ async fn signatures(State(api): State<Api>) -> Result<Response, Refused> {
     let signatures = api.core.asking().signatures(api.core.newest()?.store)?;
     let all: Vec<_> = signatures.iter().map(declarations::write).collect();
     Ok(Json(serde_json::json!({ "signatures": all })).into_response())
+}
+
+async fn policies(State(api): State<Api>) -> Answer<At<Policies>> {
+    Ok(Json(answers::policies(&api.core)?))
+}
+
+async fn policy(State(api): State<Api>, Path(of): Path<String>) -> Answer<At<PolicySource>> {
+    Ok(Json(answers::policy(&api.core, hash(&of)?)?))
+}
+
+#[derive(Deserialize)]
+struct Count {
+    count: Option<u64>,
+}
+
+async fn blocks(
+    State(api): State<Api>,
+    Path(from): Path<String>,
+    count: Result<Query<Count>, QueryRejection>,
+) -> Answer<Blocks> {
+    let Query(Count { count }) = count
+        .map_err(|_| Problem::new("request", "the query is malformed", "use ?count=NUMBER"))?;
+    let from = height(&from)?;
+    Ok(Json(answers::blocks(&api.core, from, count.unwrap_or(1))?))
 }

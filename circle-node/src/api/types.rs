@@ -1,7 +1,11 @@
 //! What the API says, in JSON. Hashes and keys are hexadecimal, amounts decimal strings of whole units.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use super::declarations::Declaration;
 
 /// `GET /v1/status`: how a node and its circle stand.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -50,8 +54,10 @@ pub struct Status {
     pub payouts_waiting: Vec<PayoutWaiting>,
     /// The active policies.
     pub policies: Vec<Policy>,
-    /// The bounds of every script run and of transactions.
-    pub limits: Value,
+    /// What runs them.
+    pub interpreter: Interpreter,
+    /// The bounds of transactions, in bytes and actions.
+    pub transaction_limits: BTreeMap<String, u64>,
     /// Why the node stopped executing, if it did.
     pub failure: Option<String>,
 }
@@ -171,8 +177,100 @@ pub struct PayoutWaiting {
 pub struct Policy {
     /// The name.
     pub name: String,
+    /// Its version, as its file says.
+    pub version: u32,
     /// The hash.
     pub hash: String,
+    /// The first height at which it ran under this name.
+    pub since: u64,
+}
+
+/// What runs the policies, and within which bounds: rows of the state, the same on every node.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Interpreter {
+    /// Version, features and settings.
+    pub profile: String,
+    /// The bounds of every run and of every policy file.
+    pub limits: BTreeMap<String, u64>,
+    /// One hash of profile and limits, to be compared.
+    pub hash: String,
+}
+
+/// `GET /v1/policies`: what is installed, and what of it is active.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Policies {
+    /// The active ones, by name.
+    pub active: Vec<Policy>,
+    /// Decided activations that wait for their height, or for the certificate of the decision.
+    pub pending: Vec<PendingPolicy>,
+    /// All that are installed, by name, version and hash.
+    pub installed: Vec<InstalledPolicy>,
+}
+
+/// A decided activation.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PendingPolicy {
+    /// The name.
+    pub name: String,
+    /// Its version.
+    pub version: u32,
+    /// The hash.
+    pub hash: String,
+    /// Not before this height.
+    pub height: u64,
+    /// The height of the decision, which has to be certified first.
+    pub decided: u64,
+}
+
+/// An installed policy.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct InstalledPolicy {
+    /// The name.
+    pub name: String,
+    /// Its version.
+    pub version: u32,
+    /// The hash.
+    pub hash: String,
+    /// What it is, in its own words.
+    pub doc: String,
+    /// Bytes of its source.
+    pub bytes: usize,
+}
+
+/// `GET /v1/policies/{hash}`: one installed policy.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PolicySource {
+    /// What it is.
+    #[serde(flatten)]
+    pub policy: InstalledPolicy,
+    /// Since which height it is active, if it is.
+    pub active_since: Option<u64>,
+    /// The file.
+    pub source: String,
+    /// What it declares: actions and questions.
+    pub signatures: Vec<Declaration>,
+}
+
+/// An ordered block, as it was executed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Block {
+    /// From 1.
+    pub height: u64,
+    /// Milliseconds since 1970.
+    pub time_ms: u64,
+    /// What the members agreed on.
+    pub hash: String,
+    /// Signed transactions, base64.
+    pub transactions: Vec<String>,
+}
+
+/// `GET /v1/blocks/{height}?count=…`: ordered blocks in a row.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Blocks {
+    /// From the one that was asked for; fewer than asked for where they are large, or not there yet.
+    pub blocks: Vec<Block>,
+    /// The last height that this node executed.
+    pub head: u64,
 }
 
 /// `GET /v1/transactions/{id}`: where a transaction is.

@@ -2,21 +2,15 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use circle::envelope::{Body, Envelope};
-use circle::genesis::Genesis;
+use circle::envelope::Envelope;
 use circle::ids::Key;
-use ed25519_zebra::SigningKey;
 use serde_json::{Value, json};
-use threescript::action::{self, Action, Mark, Raw, Statement};
-use threescript::value::{Assets, parse_duration};
+use threescript::action::{self, Action, Mark, Param, Raw, Signature, Statement, Type};
 
+use super::acting::{self, Circle};
 use super::output;
 use super::target::{Target, block_on};
-use crate::api::client::Client;
-use crate::api::types::{Account, Submitted, Transaction};
-use crate::keyring::Keyring;
 use crate::problem::Problem;
 use crate::setup::now_ms;
 
@@ -25,6 +19,7 @@ use crate::setup::now_ms;
 /// The node says what may be done and how it is written. What is signed is shown first, in its one canonical form.
 ///
 ///   circle act vote.md --key keys/ada.key
+///   echo '!!iou.submit' | circle act - --file batch=day.bin --key keys/farmer.key
 ///
 /// An action that needs the authority of the circle is signed by more than two thirds of the guardians, one after the other:
 ///
@@ -43,7 +38,11 @@ pub struct Args {
     /// Check the text by what the circle declares and show what would be signed; sign and send nothing.
     #[arg(long, conflicts_with_all = ["cosign", "send", "out"])]
     pub dry_run: bool,
-    /// The key file to sign with, as `circle init` and `circle iou make` make them.
+    /// Take the value of a parameter that the text leaves out from a file: bytes, a text, or the actions of a script.
+    #[arg(long = "file", value_name = "PARAMETER=FILE", requires = "file")]
+    pub from_file: Vec<FromFile>,
+    /// The key file to sign with, as `circle init` and `circle iou make` make them. Without: that of the guardian whose home
+    /// is named.
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
     /// Write the signed transaction to a file instead of sending it.
@@ -74,32 +73,28 @@ pub fn run(args: Args) -> Result<(), Problem> {
         let file = args.file.as_deref().unwrap_or(Path::new("-"));
         return parse_only(&read(file)?, args.json);
     }
-    let client = args.target.client()?;
     block_on(async {
-        let circle = Circle {
-            genesis: client.genesis().await?,
-            client,
+        let acting = Acting {
+            args: &args,
+            circle: Circle::at(&args.target).await?,
         };
         match (&args.cosign, &args.send, &args.file) {
-            (Some(path), _, _) => circle.cosign(&args, path),
-            (_, Some(path), _) => circle.send(&args, &read_envelope(path)?).await,
-            (_, _, file) => {
-                circle
-                    .act(&args, file.as_deref().unwrap_or(Path::new("-")))
-                    .await
-            }
+            (Some(path), _, _) => acting.cosign(path),
+            (_, Some(path), _) => acting.send(&read_envelope(path)?).await,
+            (_, _, file) => acting.act(file.as_deref().unwrap_or(Path::new("-"))).await,
         }
     })
 }
 
-/// The circle that is acted in.
-struct Circle {
-    genesis: Genesis,
-    client: Client,
+/// A circle, and what this verb was asked to do in it.
+struct Acting<'a> {
+    args: &'a Args,
+    circle: Circle,
 }
 
-impl Circle {
-    async fn act(&self, args: &Args, file: &Path) -> Result<(), Problem> {
+impl Acting<'_> {
+    async fn act(&self, file: &Path) -> Result<(), Problem> {
+        let args = self.args;
         let text = read(file)?;
         let text = std::str::from_utf8(&text).map_err(|_| {
             Problem::new(
@@ -108,8 +103,20 @@ impl Circle {
                 "save the text as UTF-8",
             )
         })?;
-        let assets = self.assets()?;
-        let actions = action::read(text, &self.client.signatures().await?, &assets)?;
+        let declared = self.circle.client.signatures().await?;
+        let mut statements = action::parse(text)?;
+        for given in &args.from_file {
+            given.fill(&mut statements, &declared)?;
+        }
+        let assets = self.circle.assets()?;
+        let typed = |statement: &Statement| {
+            let signature = action::find_signature(statement, &declared)?;
+            action::type_check(statement, &signature, &declared, &assets)
+        };
+        let actions = statements
+            .iter()
+            .map(typed)
+            .collect::<Result<Vec<_>, _>>()?;
         if actions.is_empty() {
             return Err(Problem::new(
                 "act.empty",
@@ -130,114 +137,57 @@ impl Circle {
             };
             return Err(Problem::new("act.mark", called, mend));
         }
-        let canonical = self.show(&actions, args.json)?;
+        let canonical = self.show(&actions)?;
         if args.dry_run {
             if args.json {
                 output::print_json(&json!({ "canonical": canonical }));
             }
             return Ok(());
         }
-        let key = key(args)?;
-        let lifetime_s = parse_duration(&args.expires)
-            .ok()
-            .filter(|seconds| *seconds > 0)
-            .ok_or_else(|| {
-                Problem::new(
-                    "act.expires",
-                    format!("{:?} is no duration", args.expires),
-                    "write it as 10m, 24h or 7d",
-                )
-            })?;
-        let account: Account = self
-            .client
-            .get(&format!("/v1/accounts/{}", Key::of(&key)))
-            .await?;
-        let body = Body {
-            circle: self.genesis.circle,
-            sender: Key::of(&key),
-            account_nonce: account.next_nonce,
-            expires_at_ms: now_ms().saturating_add(lifetime_s.unsigned_abs().saturating_mul(1000)),
-            actions,
-        };
-        let envelope = Envelope::sign(body, &key);
+        let key = acting::key(args.key.as_deref(), &args.target)?;
+        let envelope = self.circle.sign(actions, &key, &args.expires).await?;
         match &args.out {
-            Some(path) => self.write(args, path, &envelope),
-            None => self.send(args, &envelope).await,
+            Some(path) => self.write(path, &envelope),
+            None => self.send(&envelope).await,
         }
     }
 
-    fn cosign(&self, args: &Args, path: &Path) -> Result<(), Problem> {
+    fn cosign(&self, path: &Path) -> Result<(), Problem> {
         let mut envelope = read_envelope(path)?;
-        self.show(&envelope.body.actions, args.json)?;
-        envelope.verify(self.genesis.circle, now_ms())?;
-        envelope.cosign(&key(args)?);
-        self.write(args, args.out.as_deref().unwrap_or(path), &envelope)
+        self.show(&envelope.body.actions)?;
+        envelope.verify(self.circle.genesis.circle, now_ms())?;
+        let key = acting::key(self.args.key.as_deref(), &self.args.target)?;
+        envelope.cosign(&key);
+        self.write(self.args.out.as_deref().unwrap_or(path), &envelope)
     }
 
-    async fn send(&self, args: &Args, envelope: &Envelope) -> Result<(), Problem> {
-        let sent: Submitted = self
-            .client
-            .post("/v1/transactions", envelope.encode())
-            .await?;
-        let transaction = wait_for(&self.client, &sent.id, Duration::from_secs(args.wait)).await?;
-        let Some(receipt) = &transaction.receipt else {
-            let reason = format!(
-                "transaction {} was not ordered within {} s",
-                sent.id, args.wait
-            );
-            return Err(Problem::new(
-                "act.waiting",
-                reason,
-                "it may still be: send the same transaction again, or look at `circle status`",
-            ));
-        };
-        let height = transaction.height.unwrap_or_default();
-        if receipt.code != circle::receipt::OK {
-            let place = receipt
-                .place
-                .as_ref()
-                .map_or_else(String::new, |place| format!(" ({place})"));
-            let mut problem =
-                Problem::of(receipt.code.clone(), format!("{}{place}", receipt.message));
-            problem.reason = format!("refused at height {height}: {}", problem.reason);
-            return Err(problem);
-        }
-        if transaction.state != "certified" {
-            let reason = format!(
-                "done at height {height}, but not certified within {} s; the circle waits for {}",
-                args.wait,
-                transaction.waiting_for.join(", ")
-            );
-            return Err(Problem::new(
-                "act.uncertified",
-                reason,
-                format!("ask again for transaction {}", sent.id),
-            ));
-        }
-        if args.json {
+    async fn send(&self, envelope: &Envelope) -> Result<(), Problem> {
+        let transaction = self.circle.send(envelope, self.args.wait).await?;
+        if self.args.json {
             output::print_json(&transaction);
-        } else {
-            output::print(format!(
-                "done at height {height}, certified (transaction {})",
-                sent.id
-            ));
-            for event in &receipt.events {
-                output::print(format!("  {} {}", event.name, event.data));
-            }
+            return Ok(());
+        }
+        output::print(format!(
+            "done at height {}, certified (transaction {})",
+            transaction.height.unwrap_or_default(),
+            transaction.id
+        ));
+        for event in transaction.receipt.iter().flat_map(|one| &one.events) {
+            output::print(format!("  {} {}", event.name, event.data));
         }
         Ok(())
     }
 
-    fn show(&self, actions: &[Action], json: bool) -> Result<String, Problem> {
-        let canonical = action::render(actions, &self.assets()?);
-        match json {
+    fn show(&self, actions: &[Action]) -> Result<String, Problem> {
+        let canonical = action::render(actions, &self.circle.assets()?);
+        match self.args.json {
             true => output::tell(canonical.trim_end()),
             false => output::print(canonical.trim_end()),
         }
         Ok(canonical)
     }
 
-    fn write(&self, args: &Args, path: &Path, envelope: &Envelope) -> Result<(), Problem> {
+    fn write(&self, path: &Path, envelope: &Envelope) -> Result<(), Problem> {
         let text = hex::encode(envelope.encode()) + "\n";
         std::fs::write(path, text).map_err(|error| Problem::file("write", path, error))?;
         let signed: Vec<String> = envelope
@@ -245,8 +195,8 @@ impl Circle {
             .iter()
             .map(|signed| self.name(&signed.key))
             .collect();
-        let quorum = self.genesis.members.quorum();
-        if args.json {
+        let quorum = self.circle.genesis.members.quorum();
+        if self.args.json {
             let id = hex::encode(envelope.body.id());
             output::print_json(
                 &json!({ "id": id, "file": path, "signed_by": signed, "quorum": quorum }),
@@ -262,61 +212,97 @@ impl Circle {
     }
 
     fn name(&self, key: &Key) -> String {
-        let member = self
-            .genesis
-            .members
-            .iter()
-            .find(|member| member.key == *key);
+        let mut members = self.circle.genesis.members.iter();
+        let member = members.find(|member| member.key == *key);
         member.map_or_else(|| key.to_string(), |member| member.name.clone())
     }
+}
 
-    fn assets(&self) -> Result<Assets, Problem> {
-        self.genesis
-            .decimals()
-            .map_err(|error| Problem::of("genesis.assets", error))
+/// `PARAMETER=FILE`: a parameter whose value is what the file holds.
+#[derive(Clone, Debug)]
+pub struct FromFile {
+    param: String,
+    path: PathBuf,
+}
+
+impl std::str::FromStr for FromFile {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (param, path) = text
+            .split_once('=')
+            .filter(|(param, path)| action::is_name(param) && !path.is_empty())
+            .ok_or("write PARAMETER=FILE, as in source=shelf.3script")?;
+        Ok(Self {
+            param: param.into(),
+            path: path.into(),
+        })
     }
 }
 
-/// Waits until a transaction is certified, or for as long as `wait`.
-pub async fn wait_for(client: &Client, id: &str, wait: Duration) -> Result<Transaction, Problem> {
-    let deadline = tokio::time::Instant::now() + wait;
-    loop {
-        let left = deadline.saturating_duration_since(tokio::time::Instant::now());
-        let step = left.min(Duration::from_secs(20));
-        let path = format!("/v1/transactions/{id}?wait_s={}", step.as_secs());
-        let transaction: Transaction = client.wait(&path, step).await?;
-        if transaction.state == "certified"
-            || tokio::time::Instant::now() + Duration::from_secs(1) >= deadline
-        {
-            return Ok(transaction);
+impl FromFile {
+    /// Gives the parameter to the one action in the text that declares it and is written without it.
+    fn fill(&self, statements: &mut [Statement], declared: &[Signature]) -> Result<(), Problem> {
+        let problem = |reason: String, mend: &str| Problem::new("act.file", reason, mend);
+        let mut found = None;
+        for statement in statements {
+            let signature = action::find_signature(statement, declared)?;
+            let param = signature.params.iter().find(|one| one.name == self.param);
+            let given = statement.params.iter().any(|one| one.key == self.param);
+            let Some(param) = param.filter(|_| !given) else {
+                continue;
+            };
+            if found.is_some() {
+                let reason = format!(
+                    "more than one action in the text is written without a {}",
+                    self.param
+                );
+                return Err(problem(reason, "send them one after the other"));
+            }
+            found = Some((statement, param.ty.clone()));
         }
+        let (statement, ty) = found.ok_or_else(|| {
+            let reason = format!("no action in the text lacks a {}", self.param);
+            problem(
+                reason,
+                "name a parameter that the action declares, and leave it out of the text",
+            )
+        })?;
+        let bytes = read(&self.path)?;
+        let text = || {
+            String::from_utf8(bytes.clone()).map_err(|_| {
+                problem(
+                    format!("{} is not UTF-8", self.path.display()),
+                    "save the text as UTF-8",
+                )
+            })
+        };
+        let value = match ty {
+            Type::Bytes => hex::encode(&bytes),
+            Type::Text => text()?,
+            // As an action's text holds them: each line behind `> `.
+            Type::Script => text()?
+                .lines()
+                .map(|line| format!("> {line}"))
+                .collect::<Vec<_>>()
+                .join("\n"),
+            other => {
+                let reason = format!(
+                    "{} is {}, which no file holds",
+                    self.param,
+                    other.described()
+                );
+                return Err(problem(reason, "files hold texts, bytes and scripts"));
+            }
+        };
+        statement.params.push(Param {
+            key: self.param.clone(),
+            value: Raw::One(value),
+            position: statement.position,
+            value_positions: vec![statement.position],
+        });
+        Ok(())
     }
-}
-
-fn key(args: &Args) -> Result<SigningKey, Problem> {
-    let path = args.key.as_ref().ok_or_else(|| {
-        Problem::new(
-            "act.key",
-            "no key is given to sign with",
-            "name a key file with --key, or only look with --dry-run",
-        )
-    })?;
-    let name = path
-        .file_name()
-        .and_then(|name| name.to_str())
-        .and_then(|name| name.strip_suffix(".key"));
-    let name = name.ok_or_else(|| {
-        Problem::new(
-            "act.key",
-            format!("{} is no key file", path.display()),
-            "key files are called NAME.key",
-        )
-    })?;
-    let directory = path.parent().unwrap_or(Path::new(""));
-    Keyring::new(directory)
-        .existing(name)
-        .copied()
-        .map_err(|error| Problem::of("act.key", error))
 }
 
 fn read_envelope(path: &Path) -> Result<Envelope, Problem> {

@@ -1,6 +1,7 @@
 //! The command line: one file per verb.
 
 mod act;
+pub(crate) mod acting;
 mod ask;
 mod devnet;
 mod init;

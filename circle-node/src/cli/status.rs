@@ -98,18 +98,33 @@ pub fn screen(status: &Status) -> String {
             status.mempool.transactions, status.mempool.bytes
         ),
     );
-    let policies: Vec<String> = status
-        .policies
-        .iter()
-        .map(|policy| format!("{} {}", policy.name, short(&policy.hash)))
-        .collect();
+    for (index, policy) in status.policies.iter().enumerate() {
+        line(
+            if index == 0 { "policies" } else { "" },
+            format!(
+                "{} version {}, {}, since height {}",
+                policy.name,
+                policy.version,
+                short(&policy.hash),
+                policy.since
+            ),
+        );
+    }
+    if status.policies.is_empty() {
+        line("policies", "none".into());
+    }
+    let interpreter = &status.interpreter;
+    let limit = |name: &str| interpreter.limits.get(name).copied().unwrap_or_default();
+    line("interpreter", interpreter.profile.clone());
     line(
-        "policies",
-        if policies.is_empty() {
-            "none".into()
-        } else {
-            policies.join(", ")
-        },
+        "",
+        format!(
+            "{} operations, {} writes, {} bytes a run; hash {}",
+            limit("operations"),
+            limit("writes"),
+            limit("memory_bytes"),
+            short(&interpreter.hash)
+        ),
     );
     if !status.benched.is_empty() {
         line("benched", status.benched.join(", "));

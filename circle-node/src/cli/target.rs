@@ -21,6 +21,11 @@ pub struct Target {
 }
 
 impl Target {
+    /// The home that is named, unless an address is.
+    pub fn home_on_this_machine(&self) -> Option<Home> {
+        self.node.is_none().then(|| Home::new(&self.home))
+    }
+
     /// A client of the node.
     pub fn client(&self) -> Result<Client, Problem> {
         match &self.node {

@@ -5,11 +5,12 @@ use std::time::Duration;
 use circle::envelope::{Body, Envelope};
 use circle::ids::{CircleId, Key};
 use ed25519_zebra::SigningKey;
-use threescript::action::{Action, Mark, ParamDecl, Signature};
+use threescript::action::{Action, Signature};
 use threescript::value::Value;
 
 use crate::api::client::Client;
 use crate::api::types::{Account, Receipt, Submitted, Transaction};
+use crate::cli::acting;
 use crate::problem::Problem;
 use crate::setup::now_ms;
 
@@ -51,43 +52,7 @@ impl Driver {
         name: &str,
         given: Vec<(&str, Value)>,
     ) -> Result<Action, Problem> {
-        let mend = "use the standard policies of this version";
-        let declared = self
-            .signatures
-            .iter()
-            .find(|one| one.mark == Mark::Act && one.actor == actor && one.name == name);
-        let declared = declared.ok_or_else(|| {
-            Problem::new(
-                "devnet.action",
-                format!("the circle declares no action !!{actor}.{name}"),
-                mend,
-            )
-        })?;
-        let value = |param: &ParamDecl| {
-            let given = given
-                .iter()
-                .find(|(name, _)| *name == param.name)
-                .map(|(_, value)| value.clone());
-            let value = given.or_else(|| param.default.clone()).ok_or_else(|| {
-                Problem::new(
-                    "devnet.action",
-                    format!("!!{actor}.{name} wants a {}", param.name),
-                    mend,
-                )
-            })?;
-            Ok((param.name.clone(), value))
-        };
-        let params = declared
-            .params
-            .iter()
-            .map(value)
-            .collect::<Result<_, Problem>>()?;
-        Ok(Action {
-            mark: Mark::Act,
-            actor: actor.into(),
-            name: name.into(),
-            params,
-        })
+        acting::action(&self.signatures, actor, name, given)
     }
 
     /// Signs and submits; gives the id.

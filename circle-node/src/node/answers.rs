@@ -1,11 +1,16 @@
 //! What a node says of its circle: the contents of the API's answers but the status.
 
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use circle::ceremonies;
 use circle::checkpoint;
 use circle::digest::Hash;
 use circle::iou;
 use circle::outbox;
 use circle::payouts;
+use circle::policies;
 use circle::receipt::{self, Source};
 use circle::rejection::Failure;
 use serde_json::json;
@@ -14,6 +19,7 @@ use treasury_protocol::stellar::address;
 
 use super::core::{Core, Rows};
 use super::status::{missing_attestations, participants, phase_name, standings};
+use crate::api::declarations;
 use crate::api::types::*;
 use crate::api::values::{fixed, to_json, units};
 use crate::problem::Problem;
@@ -312,4 +318,128 @@ pub fn owed(core: &Core) -> Result<At<OwedList>, Problem> {
         certified_height: rows.certified_height,
         answer,
     })
+}
+
+/// The active policies, by name.
+pub(super) fn active(core: &Core, rows: &Rows) -> Result<Vec<Policy>, Problem> {
+    let installed = core.asking().installed(rows.store.clone())?;
+    let active = policies::active(&rows.state)?.into_iter();
+    let named = active.map(|(name, active)| Policy {
+        name,
+        version: version(&installed, &active.hash),
+        hash: hex::encode(active.hash),
+        since: active.since,
+    });
+    Ok(named.collect())
+}
+
+/// What is installed, active, and about to become so.
+pub fn policies(core: &Core) -> Result<At<Policies>, Problem> {
+    let rows = core.certified()?;
+    let installed = core.asking().installed(rows.store.clone())?;
+    let pending = policies::pending(&rows.state)?.into_iter();
+    let pending = pending.map(|(name, activation)| PendingPolicy {
+        name,
+        version: version(&installed, &activation.hash),
+        hash: hex::encode(activation.hash),
+        height: activation.height,
+        decided: activation.decided,
+    });
+    let mut all: Vec<InstalledPolicy> = installed.iter().map(|policy| describe(policy)).collect();
+    all.sort_by(|a, b| (&a.name, a.version, &a.hash).cmp(&(&b.name, b.version, &b.hash)));
+    let answer = Policies {
+        active: active(core, &rows)?,
+        pending: pending.collect(),
+        installed: all,
+    };
+    Ok(At {
+        height: rows.height,
+        certified_height: rows.certified_height,
+        answer,
+    })
+}
+
+/// One installed policy, with its source.
+pub fn policy(core: &Core, hash: Hash) -> Result<At<PolicySource>, Problem> {
+    let rows = core.certified()?;
+    let installed = core.asking().installed(rows.store.clone())?;
+    let Some(policy) = installed.iter().find(|policy| policy.hash() == hash) else {
+        return Err(Problem::new(
+            "node.unknown",
+            format!("no policy {} is installed", hex::encode(hash)),
+            "`circle policy list` shows those that are",
+        ));
+    };
+    let active = policies::active(&rows.state)?;
+    let answer = PolicySource {
+        policy: describe(policy),
+        active_since: active
+            .iter()
+            .find(|(_, active)| active.hash == hash)
+            .map(|(_, active)| active.since),
+        source: policy.source().to_owned(),
+        signatures: policy
+            .signatures()
+            .iter()
+            .map(declarations::write)
+            .collect(),
+    };
+    Ok(At {
+        height: rows.height,
+        certified_height: rows.certified_height,
+        answer,
+    })
+}
+
+fn version(installed: &[Arc<threescript::policy::Policy>], hash: &Hash) -> u32 {
+    let found = installed.iter().find(|policy| policy.hash() == *hash);
+    found.map_or(0, |policy| policy.version())
+}
+
+fn describe(policy: &threescript::policy::Policy) -> InstalledPolicy {
+    InstalledPolicy {
+        name: policy.name().to_owned(),
+        version: policy.version(),
+        hash: hex::encode(policy.hash()),
+        doc: policy.doc().to_owned(),
+        bytes: policy.source().len(),
+    }
+}
+
+/// Ordered blocks from `height` on, at most `count`, as far as this node executed them.
+pub fn blocks(core: &Core, height: u64, count: u64) -> Result<Blocks, Problem> {
+    /// An answer holds no block more once its transactions have this many bytes.
+    const ENOUGH_BYTES: usize = 8 << 20;
+    let head = core.newest()?.height;
+    if height == 0 || height > head {
+        return Err(Problem::new(
+            "node.unknown",
+            format!("there is no block {height}"),
+            format!("ask for a height from 1 to {head}"),
+        ));
+    }
+    let mut blocks = Vec::new();
+    let mut bytes = 0;
+    for height in height..=head.min(height.saturating_add(count.saturating_sub(1))) {
+        let block = core
+            .log
+            .block(height)
+            .map_err(|error| Problem::of(format!("log.{}", error.code()), error))?;
+        let Some(block) = block else { break };
+        bytes += block.transactions.iter().map(Vec::len).sum::<usize>();
+        blocks.push(Block {
+            height,
+            time_ms: block.time_ms,
+            hash: hex::encode(block.hash),
+            transactions: block
+                .transactions
+                .iter()
+                .map(|transaction| BASE64.encode(transaction))
+                .collect(),
+        });
+        if bytes > ENOUGH_BYTES {
+            break;
+        }
+    }
+    Ok(Blocks { blocks, head })
 }

@@ -7,12 +7,11 @@ use circle::checkpoint;
 use circle::duties::Agreement;
 use circle::gate::{self, Standing};
 use circle::payouts::{self, PayoutState};
-use circle::policies;
 use circle::receipt::{self, Source};
-use serde_json::json;
+use threescript::engine::Limits;
 use treasury_protocol::ceremony::keygen::Phase;
 
-use super::answers::own_checkpoint;
+use super::answers::{self, own_checkpoint};
 use super::core::{Core, Rows};
 use crate::api::types::*;
 use crate::problem::Problem;
@@ -96,7 +95,6 @@ pub fn status(core: &Core) -> Result<Status, Problem> {
             .map(|index| core.guardian(index as u32).to_owned())
             .collect::<Vec<_>>()
     };
-    let limits = &core.genesis.limits;
     Ok(Status {
         circle: core.genesis.circle.to_string(),
         name: core.genesis.name.clone(),
@@ -127,27 +125,57 @@ pub fn status(core: &Core) -> Result<Status, Problem> {
         },
         waiting,
         payouts_waiting,
-        policies: policies::active_hashes(&rows.state)?
-            .into_iter()
-            .map(|(name, hash)| Policy {
-                name,
-                hash: hex::encode(hash),
-            })
-            .collect(),
-        limits: json!({
-            "transaction_bytes": circle::envelope::TRANSACTION_BYTES_MAX,
-            "operations": limits.operations,
-            "call_depth": limits.call_depth,
-            "expression_depth": limits.expression_depth,
-            "text_bytes": limits.text_bytes,
-            "list_items": limits.list_items,
-            "map_entries": limits.map_entries,
-            "memory_bytes": limits.memory_bytes,
-            "writes": limits.writes,
-            "events": limits.events,
-            "effects": limits.effects,
-        }),
+        policies: answers::active(core, &rows)?,
+        interpreter: interpreter(&rows)?,
+        transaction_limits: [
+            ("bytes", circle::envelope::TRANSACTION_BYTES_MAX),
+            ("actions", circle::envelope::ACTIONS_MAX),
+        ]
+        .map(|(name, limit)| (name.to_owned(), limit as u64))
+        .into(),
         failure: core.failure().map(ToString::to_string),
+    })
+}
+
+/// What runs the policies, from the state.
+fn interpreter(rows: &Rows) -> Result<Interpreter, Problem> {
+    let interpreter = circle::genesis::Interpreter::of(&rows.state)?;
+    let hash = hex::encode(interpreter.digest());
+    // By name, every one, so that a new limit is not forgotten here.
+    let Limits {
+        operations,
+        call_depth,
+        expression_depth,
+        variables,
+        text_bytes,
+        list_items,
+        map_entries,
+        memory_bytes,
+        writes,
+        events,
+        effects,
+        source_bytes,
+        functions,
+    } = interpreter.limits;
+    let limits = [
+        ("operations", operations),
+        ("call_depth", call_depth.into()),
+        ("expression_depth", expression_depth.into()),
+        ("variables", variables.into()),
+        ("text_bytes", text_bytes.into()),
+        ("list_items", list_items.into()),
+        ("map_entries", map_entries.into()),
+        ("memory_bytes", memory_bytes),
+        ("writes", writes.into()),
+        ("events", events.into()),
+        ("effects", effects.into()),
+        ("source_bytes", source_bytes.into()),
+        ("functions", functions.into()),
+    ];
+    Ok(Interpreter {
+        profile: interpreter.profile,
+        limits: limits.map(|(name, limit)| (name.to_owned(), limit)).into(),
+        hash,
     })
 }
 

@@ -1,32 +1,130 @@
-//! `circle policy`: the tools of policy developers.
+//! `circle policy`: the tools of policy developers, and what is done with policies in a circle.
 
+mod install;
+mod list;
+mod propose;
+mod show;
+
+use std::path::Path;
 use std::process::ExitCode;
 
+use serde_json::{Value, json};
+use threescript::policy::{Diagnostic, Policy, compile};
 use workbench::command::Command;
 use workbench::console::{Console, Outcome};
+use workbench::language;
 
+use super::acting::Circle;
+use super::output;
+use crate::api::types::{At, Policies};
 use crate::problem::Problem;
 
-/// Check, test and document policies, on this machine alone.
+/// Write, check and test policies on this machine; install, propose and list them in a circle.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
-    command: Command,
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    #[command(flatten)]
+    Tool(Command),
+    Install(install::Args),
+    Propose(propose::Args),
+    List(list::Args),
+    Show(show::Args),
 }
 
 impl Args {
     /// Whether a program reads the result.
     pub fn json(&self) -> bool {
-        self.command.json()
+        match &self.verb {
+            Verb::Tool(command) => command.json(),
+            Verb::Install(args) => args.json,
+            Verb::Propose(args) => args.json,
+            Verb::List(args) => args.json,
+            Verb::Show(args) => args.json,
+        }
     }
 }
 
 /// Runs the verb.
 pub fn run(args: Args) -> Result<ExitCode, Problem> {
-    let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr().lock());
-    let outcome = args.command.run(&mut Console::new(&mut out, &mut err))?;
+    let outcome = match args.verb {
+        Verb::Tool(command) => {
+            let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr().lock());
+            command.run(&mut Console::new(&mut out, &mut err))?
+        }
+        Verb::Install(args) => install::run(args)?,
+        Verb::Propose(args) => propose::run(args)?,
+        Verb::List(args) => list::run(args).map(|()| Outcome::Passed)?,
+        Verb::Show(args) => show::run(args).map(|()| Outcome::Passed)?,
+    };
     Ok(match outcome {
         Outcome::Passed => ExitCode::SUCCESS,
         Outcome::Failed => ExitCode::FAILURE,
     })
+}
+
+/// Compiles a policy file here, as the circle will; prints every fault, and then gives none.
+fn compile_here(file: &Path, circle: &Circle, json: bool) -> Result<Option<Policy>, Problem> {
+    let source = language::read(file)?;
+    let name = file.display().to_string();
+    let catalog = circle::natives::catalog(&circle.assets()?);
+    match compile(&source, &name, &catalog, &circle.genesis.limits) {
+        Ok(policy) => {
+            circle::policies::check_name(&policy)?;
+            Ok(Some(policy))
+        }
+        Err(faults) => {
+            match json {
+                true => output::print_json(
+                    &json!({ "faults": faults.iter().map(fault).collect::<Vec<_>>() }),
+                ),
+                false => faults.iter().for_each(output::print),
+            }
+            Ok(None)
+        }
+    }
+}
+
+fn fault(fault: &Diagnostic) -> Value {
+    json!({ "file": fault.file, "line": fault.line, "column": fault.column, "code": fault.code,
+        "reason": fault.reason, "mend": fault.mend })
+}
+
+/// What is installed and active in the circle.
+async fn policies(circle: &Circle) -> Result<At<Policies>, Problem> {
+    circle.client.get("/v1/policies").await
+}
+
+/// The installed policy that `text` means: a hash, the beginning of one, or the name of an active policy.
+fn find<'a>(policies: &'a Policies, text: &str) -> Result<&'a str, Problem> {
+    /// With fewer digits, a name could be meant.
+    const DIGITS_MIN: usize = 8;
+    if let Some(active) = policies.active.iter().find(|one| one.name == text) {
+        return Ok(&active.hash);
+    }
+    let digits = text.to_ascii_lowercase();
+    let mut named = policies.installed.iter().filter(|one| {
+        one.name == text || (digits.len() >= DIGITS_MIN && one.hash.starts_with(&digits))
+    });
+    match (named.next(), named.next()) {
+        (Some(one), None) => Ok(&one.hash),
+        (Some(_), Some(_)) => Err(Problem::new(
+            "policy.ambiguous",
+            format!("{text} means more than one installed policy"),
+            "give more digits of its hash; `circle policy list` shows them",
+        )),
+        (None, _) => Err(Problem::new(
+            "policy.unknown",
+            format!("no policy {text} is installed"),
+            "`circle policy list` shows those that are; `circle policy install FILE` installs one",
+        )),
+    }
+}
+
+fn short(hash: &str) -> &str {
+    hash.get(..12).unwrap_or(hash)
 }
