@@ -45,12 +45,29 @@ pub struct NativeActor {
     pub extendable: bool,
 }
 
+/// A function that bodies call by its name alone, `name(…)`. A circle has none; files of tests have.
+#[derive(Clone, Debug)]
+pub struct Word {
+    /// What it is. The host is called with an empty name of a module, and with as many arguments as are given.
+    pub function: NativeFunction,
+    /// How many of its parameters have to be given; the others may be left out from the end.
+    pub required: usize,
+}
+
+impl Word {
+    /// The numbers of arguments that it takes.
+    pub fn arities(&self) -> std::ops::RangeInclusive<usize> {
+        self.required..=self.function.params.len()
+    }
+}
+
 /// The native modules by name, the actors of the embedder, and the assets that literals may name.
 #[derive(Clone, Debug)]
 pub struct Catalog {
     assets: Assets,
     modules: BTreeMap<String, Vec<NativeFunction>>,
     actors: BTreeMap<String, NativeActor>,
+    words: BTreeMap<String, Word>,
 }
 
 impl Catalog {
@@ -63,6 +80,7 @@ impl Catalog {
             assets,
             modules: BTreeMap::new(),
             actors: BTreeMap::new(),
+            words: BTreeMap::new(),
         }
     }
 
@@ -103,6 +121,32 @@ impl Catalog {
     pub fn event(&self, actor: &str, name: &str) -> Option<&NativeEvent> {
         let events = &self.actors.get(actor)?.events;
         events.iter().find(|event| event.name == name)
+    }
+
+    /// Adds a function without a module. Where the library has one of the same name and number of arguments, that one is
+    /// called.
+    ///
+    /// Panics if the function has more than [`Catalog::MAX_PARAMS`] parameters: a catalog is part of the program.
+    #[must_use]
+    pub fn with_word(mut self, word: Word) -> Self {
+        let Word { function, required } = &word;
+        assert!(
+            function.params.len() <= Self::MAX_PARAMS && *required <= function.params.len(),
+            "{} has too many parameters",
+            function.name
+        );
+        self.words.insert(function.name.clone(), word);
+        self
+    }
+
+    /// The functions without a module, in the order of their names.
+    pub fn words(&self) -> impl Iterator<Item = &Word> {
+        self.words.values()
+    }
+
+    /// One of them.
+    pub fn word(&self, name: &str) -> Option<&Word> {
+        self.words.get(name)
     }
 
     /// The assets that the circle knows.

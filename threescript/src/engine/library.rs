@@ -201,6 +201,24 @@ pub(crate) fn policy_module(catalog: &super::Catalog, tables: &[TableDecl]) -> M
             method(true, call),
         );
     }
+    for word in catalog.words() {
+        for arity in word.arities() {
+            let name = word.function.name.clone();
+            let is_native = |native: &&Native| {
+                native.name() == name && native.arity() == arity && !native.property
+            };
+            if natives().any(|native| is_native(&native)) {
+                continue;
+            }
+            let name = name.clone();
+            let call = move |run: &Run, args: &mut [&mut Dynamic]| {
+                let values = args.iter().map(|arg| to_value(arg));
+                run.call_word(&name, values.collect::<Result<_, _>>()?)
+            };
+            let registration = FuncRegistration::new(word.function.name.as_str());
+            register(&mut module, registration, arity, true, call);
+        }
+    }
     module
 }
 

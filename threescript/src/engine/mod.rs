@@ -15,7 +15,7 @@ mod run;
 mod tables;
 pub(crate) mod values;
 
-pub use catalog::{Catalog, NativeActor, NativeEvent, NativeFunction};
+pub use catalog::{Catalog, NativeActor, NativeEvent, NativeFunction, Word};
 pub use error::ScriptError;
 pub use host::{BlockInfo, Caller, Host, HostError, Rows};
 pub use limits::Limits;

@@ -1,6 +1,6 @@
 //! One run of a policy: its state, and what natives see of it.
 
-use super::catalog::Catalog;
+use super::catalog::{Catalog, NativeFunction};
 use super::error::Raised;
 use super::host::Host;
 use super::limits::Limits;
@@ -267,13 +267,41 @@ impl Run {
             );
             return Err(Raised::new("arguments", message, ""));
         }
+        self.call_native(module, native, args)
+    }
+
+    /// Calls a function that has no module.
+    pub fn call_word(&self, name: &str, args: Vec<Value>) -> Result<Dynamic, Raised> {
+        let word = self.catalog.word(name).ok_or_else(|| {
+            Raised::new(
+                "unknown_function",
+                format!("there is no function {name}"),
+                "",
+            )
+        })?;
+        self.call_native("", &word.function, args)
+    }
+
+    fn call_native(
+        &self,
+        module: &str,
+        native: &NativeFunction,
+        args: Vec<Value>,
+    ) -> Result<Dynamic, Raised> {
+        let function = native.name.as_str();
+        let title = match module {
+            "" => function.to_owned(),
+            _ => format!("{module}.{function}"),
+        };
         let mut typed = Vec::with_capacity(args.len());
         for ((name, ty), value) in native.params.iter().zip(args) {
             self.charge_value(&value)?;
             let value = fit(ty, value);
-            typed.push(value.map_err(|reason| {
-                Raised::type_error(format!("`{name}` of {module}.{function}: {reason}"))
-            })?);
+            typed.push(
+                value.map_err(|reason| {
+                    Raised::type_error(format!("`{name}` of {title}: {reason}"))
+                })?,
+            );
         }
         self.meter.charge(native.cost)?;
         let result = {
@@ -287,7 +315,7 @@ impl Run {
         };
         if !matches!(native.returns, Type::Any) && fit(&native.returns, result.clone()).is_err() {
             return Err(Raised::fault(format!(
-                "{module}.{function} returned a value of kind {}",
+                "{title} returned a value of kind {}",
                 result.kind()
             )));
         }

@@ -3,7 +3,7 @@
 use super::declaration::{Header, TableDecl};
 use super::diagnostic::{Fault, Place, suggest};
 use crate::engine::library::signature::{self, Case, Shape};
-use crate::engine::{Catalog, place_of};
+use crate::engine::{Catalog, Word, place_of};
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
 use std::collections::BTreeSet;
 
@@ -199,7 +199,9 @@ impl<'a> Checker<'a, '_> {
         if self.context.read_only && WRITING_FUNCTIONS.contains(&name) {
             self.read_only(position, name);
         }
-        let arities = arities(name);
+        let mut arities = arities(name);
+        let word = self.context.catalog.word(name);
+        arities.extend(word.into_iter().flat_map(Word::arities));
         if arities.is_empty() {
             let own = self
                 .context
@@ -207,7 +209,9 @@ impl<'a> Checker<'a, '_> {
                 .functions
                 .iter()
                 .map(|function| function.name.as_str());
-            let mend = suggest(name, own.chain(signature::names()));
+            let words = self.context.catalog.words();
+            let words = words.map(|word| word.function.name.as_str());
+            let mend = suggest(name, own.chain(words).chain(signature::names()));
             self.fault(
                 position,
                 "unknown_function",

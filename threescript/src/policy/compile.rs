@@ -12,7 +12,7 @@ use crate::engine::observe::ExpressionStatements;
 use crate::engine::profile::{self, BANNED, BLOCK, CALLER, Globals};
 use crate::engine::values::{BlockHandle, CallerHandle, ModuleHandle, TableHandle, from_value};
 use crate::engine::{Catalog, Entry, Limits, library, place_of};
-use rhai::{AST, Dynamic, Engine, LexError, Module, ParseErrorType, Scope};
+use rhai::{AST, ASTNode, Dynamic, Engine, Expr, LexError, Module, ParseErrorType, Scope, Stmt};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -145,6 +145,30 @@ impl Policy {
         entries.filter(move |entry| entry.kind == kind)
     }
 
+    /// Whether a body, or a function of the policy that may be called from it, calls `function`.
+    pub(super) fn calls(&self, entry: Entry, function: &str) -> bool {
+        let Some(body) = self
+            .inner
+            .find(entry)
+            .map(|index| &self.inner.bodies[index])
+        else {
+            return false;
+        };
+        let mut calls = false;
+        body.walk(&mut |path| {
+            let name = match path.last() {
+                Some(
+                    ASTNode::Stmt(Stmt::FnCall(call, _))
+                    | ASTNode::Expr(Expr::FnCall(call, _) | Expr::MethodCall(call, _)),
+                ) => call.name.as_str(),
+                _ => return true,
+            };
+            calls |= name == function;
+            true
+        });
+        calls
+    }
+
     /// The declarations of its actions (`!!`) and questions (`!`), for reading and showing texts.
     pub fn signatures(&self) -> Vec<Signature> {
         self.entries()
@@ -213,30 +237,44 @@ pub fn compile_with(
     limits: &Limits,
     installed: &dyn Fn(&[u8; 32]) -> Option<String>,
 ) -> Result<Policy, Vec<Diagnostic>> {
-    let report = |mut faults: Vec<Fault>| {
-        faults.sort_by_key(|fault| fault.place);
-        // What the checker knows better than the parser is not said twice.
-        let places: BTreeSet<Place> = faults
-            .iter()
-            .filter(|fault| fault.code != "syntax")
-            .map(|fault| fault.place)
-            .collect();
-        faults.retain(|fault| fault.code != "syntax" || !places.contains(&fault.place));
-        faults
-            .into_iter()
-            .map(|fault| fault.in_file(file, source))
-            .collect::<Vec<_>>()
-    };
-    check_source(source, limits).map_err(|fault| report(vec![fault]))?;
+    check_source(source, limits).map_err(|fault| report(vec![fault], file, source))?;
     let (mut header, mut faults) = header::parse(source, catalog.assets());
     if header.name.is_empty() || header.version == 0 {
-        return Err(report(faults));
+        return Err(report(faults, file, source));
     }
     faults.extend(check_counts(&header, limits));
     usage::resolve(&mut header, catalog.assets(), installed, &mut faults);
+    actors::check(&header, catalog, &mut faults);
+    build(source, file, header, faults, catalog, limits)
+}
+
+/// All faults in the order of their places.
+pub(super) fn report(mut faults: Vec<Fault>, file: &str, source: &str) -> Vec<Diagnostic> {
+    faults.sort_by_key(|fault| fault.place);
+    // What the checker knows better than the parser is not said twice.
+    let places: BTreeSet<Place> = faults
+        .iter()
+        .filter(|fault| fault.code != "syntax")
+        .map(|fault| fault.place)
+        .collect();
+    faults.retain(|fault| fault.code != "syntax" || !places.contains(&fault.place));
+    faults
+        .into_iter()
+        .map(|fault| fault.in_file(file, source))
+        .collect()
+}
+
+/// Compiles the bodies of a file whose declarations are read.
+pub(super) fn build(
+    source: &str,
+    file: &str,
+    header: Header,
+    mut faults: Vec<Fault>,
+    catalog: &Catalog,
+    limits: &Limits,
+) -> Result<Policy, Vec<Diagnostic>> {
     let engine = profile::engine(limits);
     check_names(&header, catalog, &engine, &mut faults);
-    actors::check(&header, catalog, &mut faults);
     let mut globals = globals(&header, catalog);
     let compiler = Compiler {
         source,
@@ -247,7 +285,7 @@ pub fn compile_with(
     };
     let (bodies, copied) = compiler.bodies(&mut faults);
     if !faults.is_empty() {
-        return Err(report(faults));
+        return Err(report(faults, file, source));
     }
     globals.set_copied(copied);
     let tables = header.tables.clone().into();
@@ -287,7 +325,7 @@ pub fn source_hash(source: &str) -> [u8; 32] {
 }
 
 /// A file must show what it says: no control characters, nothing that reorders text on the screen.
-fn check_source(source: &str, limits: &Limits) -> Result<(), Fault> {
+pub(super) fn check_source(source: &str, limits: &Limits) -> Result<(), Fault> {
     if source.len() > limits.source_bytes as usize {
         let reason = format!(
             "the file has {} bytes, the limit is {}",
@@ -390,7 +428,9 @@ fn check_names(header: &Header, catalog: &Catalog, engine: &Engine, faults: &mut
         }
     }
     for function in &header.functions {
-        if library::natives().any(|native| native.name() == function.name && !native.property) {
+        let is_native =
+            library::natives().any(|native| native.name() == function.name && !native.property);
+        if is_native || catalog.word(&function.name).is_some() {
             let reason = format!("`{}` is a function of the library", function.name);
             faults.push(Fault::new(
                 function.place,

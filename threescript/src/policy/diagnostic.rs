@@ -153,7 +153,7 @@ pub(crate) fn is_hidden(character: char) -> bool {
 }
 
 /// "did you mean …" for a name that is close to one of those that exist, otherwise those that exist.
-pub(crate) fn suggest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+pub fn suggest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let mut known: Vec<&str> = known.into_iter().collect();
     known.sort_unstable();
     known.dedup();

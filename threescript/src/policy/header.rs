@@ -13,7 +13,10 @@ use std::ops::Range;
 
 mod param;
 mod reaction;
+mod testing;
 mod usage;
+
+pub(crate) use testing::parse_tests;
 
 const KEYWORDS: [&str; 10] = [
     "use",

@@ -17,11 +17,16 @@ mod usage;
 pub(crate) mod compile;
 mod execute;
 mod points;
+mod testing;
 
 pub use compile::{Policy, compile, compile_with, source_hash};
 pub use declaration::{
     CallerRule, Column, ConstDecl, EntryDecl, EntryKind, TableDecl, UseDecl, UsedName,
 };
-pub use diagnostic::{Diagnostic, Place};
+pub use diagnostic::{Diagnostic, Place, suggest};
 pub use param::{ParamError, PolicyParam};
 pub use points::{Branching, BranchingKind, Points};
+pub use testing::{
+    CaseDecl, Generator, InputDecl, TestFile, TestTitle, compile_tests, read_test_title,
+};
+pub use types::fit;

@@ -58,7 +58,7 @@ pub(crate) fn type_name(ty: &Type) -> String {
 /// The value as the type wants it: an int fits where a decimal or an id is wanted, a text where an account is.
 ///
 /// Errors: what was wanted and what was given, as a sentence.
-pub(crate) fn fit(ty: &Type, value: Value) -> Result<Value, String> {
+pub fn fit(ty: &Type, value: Value) -> Result<Value, String> {
     match (ty, value) {
         (Type::Any, value) => Ok(value),
         (Type::Bool, value @ Value::Bool(_))

@@ -148,7 +148,10 @@ pub(crate) fn property(name: &str) -> Option<&'static Signature> {
 
 /// The names of the functions.
 pub(crate) fn names<'a>() -> impl Iterator<Item = &'a str> {
-    signatures().functions.keys().map(|name| -> &'a str { name })
+    signatures()
+        .functions
+        .keys()
+        .map(|name| -> &'a str { name })
 }
 
 /// The names of the properties.
