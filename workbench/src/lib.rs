@@ -2,5 +2,7 @@
 
 pub mod command;
 pub mod console;
+pub mod files;
+pub mod format;
 pub mod language;
 pub mod problem;

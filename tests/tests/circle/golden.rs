@@ -160,15 +160,15 @@ fn a_block_and_the_first_checkpoints_of_a_circle() {
     let mut circle = Simulation::new(9, 1, None);
     check(
         circle.genesis.digest(),
-        expect!["f11ceaa5ccf84139015dfcfcc4cec939f437ff63fd50b69963555ac55930134a"],
+        expect!["75b2a2f9974a2638a130a3e019e4a9303a6a9a60963a4074f5459d0c513f3bfe"],
     );
     check(
         circle.guardians[0].head().state_root,
-        expect!["493171332c4a5f35c6912b3fbd758e4afdcd06970eb92157c0bd7a7c9bda3c0e"],
+        expect!["dbc429aa9c6888d6e9909bf5bdee1444de792c4763c309775fd02edc1403686a"],
     );
     circle.account("alice");
     check(
         circle.guardians[0].head().checkpoint,
-        expect!["324eac516b44a21f72ca40bc4ceff42f29c67bac2e2928664b8d5ecfb2be852b"],
+        expect!["8f9f6a1c5a2bdb5bb76534cb19433173d459ae2cbf6e2bd788bb95752493b48a"],
     );
 }

@@ -1,6 +1,7 @@
 //! The verbs of `circle policy`: one file each.
 
 mod check;
+mod fmt;
 
 use crate::console::{Console, Outcome};
 use crate::problem::Problem;
@@ -10,6 +11,8 @@ use crate::problem::Problem;
 pub enum Command {
     /// Check policies: every fault with its place and mend.
     Check(check::Args),
+    /// Format policies and their tests: one style, comments kept.
+    Fmt(fmt::Args),
 }
 
 impl Command {
@@ -17,6 +20,7 @@ impl Command {
     pub fn json(&self) -> bool {
         match self {
             Self::Check(args) => args.json,
+            Self::Fmt(args) => args.json,
         }
     }
 
@@ -24,6 +28,7 @@ impl Command {
     pub fn run(self, console: &mut Console<'_>) -> Result<Outcome, Problem> {
         match self {
             Self::Check(args) => check::run(args, console),
+            Self::Fmt(args) => fmt::run(args, console),
         }
     }
 }
