@@ -2,5 +2,6 @@
 
 pub mod action;
 pub mod engine;
+mod formula;
 pub mod policy;
 pub mod value;

@@ -13,6 +13,7 @@ use super::meter::copy_cost;
 use super::operators;
 use super::run::Run;
 use super::values::{ModuleHandle, Record, View, kind, read_map, to_value, view, write_map};
+use crate::formula::{Formula, Operand, fit_argument};
 use crate::policy::declaration::TableDecl;
 use crate::policy::diagnostic::suggest;
 use rhai::{Array, Dynamic, FuncRegistration, ImmutableString, Module, RhaiFunc, Shared};
@@ -165,7 +166,11 @@ pub(crate) fn module() -> Module {
 }
 
 /// The module of one policy: the functions of the catalog are methods of the module handles.
-pub(crate) fn policy_module(catalog: &super::Catalog, tables: &[TableDecl]) -> Module {
+pub(crate) fn policy_module(
+    catalog: &super::Catalog,
+    tables: &[TableDecl],
+    formulas: &[Formula],
+) -> Module {
     let mut module = Module::new();
     // Columns are properties of rows.
     let columns = tables.iter().flat_map(|table| &table.columns);
@@ -178,6 +183,11 @@ pub(crate) fn policy_module(catalog: &super::Catalog, tables: &[TableDecl]) -> M
             types,
             method(true, get),
         );
+    }
+    for (index, formula) in formulas.iter().enumerate() {
+        let call = move |run: &Run, args: &mut [&mut Dynamic]| call_formula(run, index, args);
+        let registration = FuncRegistration::new(formula.name.as_str());
+        register(&mut module, registration, formula.params.len(), true, call);
     }
     let mut done = BTreeSet::new();
     for native in catalog.modules().flat_map(|(_, functions)| functions) {
@@ -220,6 +230,21 @@ pub(crate) fn policy_module(catalog: &super::Catalog, tables: &[TableDecl]) -> M
         }
     }
     module
+}
+
+/// A formula as a function of the bodies.
+fn call_formula(run: &Run, index: usize, args: &[&mut Dynamic]) -> Result<Dynamic, Raised> {
+    let formula = &run.formulas[index];
+    let mut values = Vec::with_capacity(args.len());
+    for (param, arg) in formula.params.iter().zip(args) {
+        values.push(fit_argument(formula, param, to_value(arg)?)?);
+    }
+    // What fits a type that formulas know is an operand.
+    let operands: Option<Vec<_>> = values.iter().map(Operand::of).collect();
+    let operands = operands.ok_or_else(|| Raised::type_error("an argument is nothing"))?;
+    let settings = run.settings(formula)?;
+    let result = run.formula_work(&settings).compute(formula, &operands)?;
+    run.give(result)
 }
 
 /// Entries of records: `row.name`, `row["name"]`, and the same to the left of an assignment.

@@ -48,7 +48,7 @@ impl Default for Limits {
             list_items: 10_000,
             map_entries: 20_000,
             memory_bytes: 64 * 1024 * 1024,
-            writes: 10_000,
+            writes: 50_000,
             events: 10_000,
             effects: 10_000,
             source_bytes: 64 * 1024,

@@ -10,6 +10,7 @@ pub(crate) mod observe;
 mod operators;
 pub(crate) mod profile;
 mod query;
+mod row_view;
 mod rows;
 mod run;
 mod tables;
@@ -25,6 +26,8 @@ pub use profile::PROFILE;
 pub use run::{Effect, Event};
 
 pub(crate) use error::{Raised, explain, place_of};
+pub(crate) use meter::Meter;
+pub(crate) use row_view::RowView;
 pub(crate) use run::Run;
 
 use crate::value::Value;

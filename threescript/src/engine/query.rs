@@ -1,14 +1,21 @@
 //! Queries: filter, order, limit, sum and group natively, reading as few rows as the indexes allow.
 
 use super::error::Raised;
+use super::meter::Meter;
+use super::row_view::RowView;
 use super::rows::{
-    after, column, decode_row, fit_column, index_prefix, push_sortable, row_key, row_key_of_entry,
+    after, column, fit_column, index_prefix, push_sortable, row_key, row_key_of_entry,
 };
 use super::tables::{ROW_COST, Table};
+use crate::action::Type;
+use crate::formula::Bound;
 use crate::policy::declaration::TableDecl;
 use crate::value::{Decimal, Value};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+
+/// What is done with a row: the table, its key in bytes, and the row.
+type Visit<'v> = &'v mut dyn FnMut(&mut Table, &[u8], &RowView) -> Result<(), Raised>;
 
 /// How many keys are read at once.
 const BATCH: usize = 256;
@@ -109,8 +116,8 @@ impl Query {
     /// All rows that fit, in order.
     pub fn rows(&self, table: &mut Table) -> Result<Vec<Vec<Value>>, Raised> {
         let mut rows = Vec::new();
-        self.each(table, &mut |row| {
-            rows.push(row);
+        self.each(table, None, &mut |_, _, row| {
+            rows.push(row.decode()?);
             Ok(())
         })?;
         Ok(rows)
@@ -122,7 +129,7 @@ impl Query {
             return table.rows();
         }
         let mut count = 0;
-        self.each(table, &mut |_| {
+        self.each(table, None, &mut |_, _, _| {
             count += 1;
             Ok(())
         })?;
@@ -137,100 +144,123 @@ impl Query {
         name: &str,
         start: Option<Value>,
     ) -> Result<Value, Raised> {
-        use crate::action::Type;
         let column = column(table.decl, name)?;
-        let mut sum = start.or_else(|| match table.decl.columns[column].ty {
-            Type::Int | Type::Size => Some(Value::Int(0)),
-            Type::Decimal => Some(Value::Decimal(Decimal::ZERO)),
-            Type::Percent => Some(Value::Percent(Decimal::ZERO)),
-            Type::Duration => Some(Value::Duration(0)),
-            _ => None,
-        });
-        self.each(table, &mut |row| add_to(&mut sum, &row[column]))?;
-        sum.ok_or_else(|| {
-            let message = format!("the sum of `{name}` over no rows has no asset");
-            Raised::new(
-                "empty_sum",
-                message,
-                format!("give the sum to start from: sum(\"{name}\", amount(\"0 TFT\"))"),
-            )
-        })
+        let mut sum = start.or_else(|| zero(&table.decl.columns[column].ty));
+        self.each(table, None, &mut |_, _, row| {
+            add_to(&mut sum, &row.value(column)?)
+        })?;
+        sum.ok_or_else(|| empty_sum("sum", name))
     }
 
     /// Sums of a column by the values of another, in the order of those: (value, sum, number of rows).
-    pub fn sum_by(
+    pub fn sum_by(&self, table: &mut Table, by: &str, name: &str) -> Result<Vec<Group>, Raised> {
+        let (by, column) = (column(table.decl, by)?, column(table.decl, name)?);
+        let mut groups = Groups::default();
+        self.each(table, None, &mut |table, _, row| {
+            groups.add(table.meter, row.value(by)?, row.value(column)?)
+        })?;
+        Ok(groups.finish())
+    }
+
+    /// The sum of what a formula gives for the rows. Without rows, `start`, or zero if its result has one.
+    pub fn total(
+        &self,
+        table: &mut Table,
+        formula: &Bound,
+        start: Option<Value>,
+    ) -> Result<Value, Raised> {
+        let mut sum = start.or_else(|| zero(&formula.formula.result));
+        self.each(table, None, &mut |_, _, row| {
+            add_to(&mut sum, &formula.compute(row)?)
+        })?;
+        sum.ok_or_else(|| empty_sum("total", &formula.formula.name))
+    }
+
+    /// Like [`Query::sum_by`], of what a formula gives for the rows.
+    pub fn total_by(
         &self,
         table: &mut Table,
         by: &str,
-        name: &str,
-    ) -> Result<Vec<(Value, Value, u64)>, Raised> {
-        let (by, column) = (column(table.decl, by)?, column(table.decl, name)?);
-        let mut groups: BTreeMap<Vec<u8>, (Value, Option<Value>, u64)> = BTreeMap::new();
-        let sortable = |value: &Value| match value {
-            Value::Unit
-            | Value::Bool(_)
-            | Value::Int(_)
-            | Value::Id(_)
-            | Value::Time(_)
-            | Value::Duration(_)
-            | Value::Text(_)
-            | Value::Bytes(_)
-            | Value::Account(_) => {
-                let mut bytes = Vec::new();
-                push_sortable(&mut bytes, value);
-                Ok(bytes)
-            }
-            other => Err(Raised::type_error(format!(
-                "rows cannot be grouped by {}",
-                other.kind()
-            ))),
-        };
-        let meter = table.meter;
-        self.each(table, &mut |row| {
-            let key = sortable(&row[by])?;
-            if !groups.contains_key(&key) {
-                meter.allocate(256 + key.len() as u64)?;
-            }
-            let (_, sum, count) = groups
-                .entry(key)
-                .or_insert_with(|| (row[by].clone(), None, 0));
-            *count += 1;
-            add_to(sum, &row[column])
+        formula: &Bound,
+    ) -> Result<Vec<Group>, Raised> {
+        let by = column(table.decl, by)?;
+        let mut groups = Groups::default();
+        self.each(table, None, &mut |table, _, row| {
+            groups.add(table.meter, row.value(by)?, formula.compute(row)?)
         })?;
-        let groups = groups.into_values();
-        Ok(groups
-            .map(|(value, sum, count)| (value, sum.unwrap_or(Value::Unit), count))
-            .collect())
+        Ok(groups.finish())
     }
 
-    /// Visits the rows that fit, in order.
-    fn each(
+    /// Sets a column of all rows to what a formula gives for them. How many rows there are.
+    pub fn set(&self, table: &mut Table, name: &str, formula: &Bound) -> Result<u64, Raised> {
+        let column = table.changeable(name)?;
+        let mut rows = 0;
+        self.each(table, Some(column), &mut |table, key, row| {
+            let value = fit_column(table.decl, column, formula.compute(row)?)?;
+            rows += 1;
+            table.change(key, row, &[(column, value)])
+        })?;
+        Ok(rows)
+    }
+
+    /// Sets columns of all rows to these values. How many rows there are.
+    pub fn update_all(
         &self,
         table: &mut Table,
-        visit: &mut dyn FnMut(Vec<Value>) -> Result<(), Raised>,
-    ) -> Result<(), Raised> {
+        entries: BTreeMap<String, Value>,
+    ) -> Result<u64, Raised> {
+        let changes = table.changes(entries)?;
+        let scanned = self.plan(table.decl).index;
+        let moved = scanned.filter(|index| changes.iter().any(|(column, _)| column == index));
+        let mut rows = 0;
+        self.each(table, moved, &mut |table, key, row| {
+            rows += 1;
+            table.change(key, row, &changes)
+        })?;
+        Ok(rows)
+    }
+
+    /// Removes all rows. How many there were.
+    pub fn delete_all(&self, table: &mut Table) -> Result<u64, Raised> {
+        let mut rows = 0;
+        self.each(table, None, &mut |table, key, row| {
+            rows += 1;
+            table.remove(key, row)
+        })?;
+        if rows > 0 {
+            table.forget(rows)?;
+        }
+        Ok(rows)
+    }
+
+    /// Visits the rows that fit, in order, with their keys. The visitor may change a row that it is shown; it says
+    /// beforehand which column it changes, because rows move in the index of that column.
+    fn each(&self, table: &mut Table, changed: Option<usize>, visit: Visit) -> Result<(), Raised> {
         let limit = self.limit.unwrap_or(u64::MAX);
         let scan = self.plan(table.decl);
         let mut found = 0u64;
-        if scan.ordered {
-            return scan.run(table, &mut |row| {
+        if scan.ordered && (changed.is_none() || scan.index != changed) {
+            return scan.run(table, &mut |table, key, row| {
                 if found == limit {
                     return Ok(false);
                 }
-                if self.fits(&row)? {
+                if self.fits(row)? {
                     found += 1;
-                    visit(row)?;
+                    visit(table, key, row)?;
                 }
                 Ok(found < limit)
             });
         }
-        let mut rows: Vec<(Vec<u8>, Vec<Value>)> = Vec::new();
-        let (decl, meter) = (table.decl, table.meter);
-        scan.run(table, &mut |row| {
-            if self.fits(&row)? {
-                meter.allocate(64 * row.len() as u64)?;
-                let key = row_key(decl, decl.key.iter().map(|column| &row[*column]));
-                rows.push((key, row));
+        // The value that is ordered by, the key, and the row.
+        let mut rows: Vec<(Value, Vec<u8>, Vec<u8>)> = Vec::new();
+        scan.run(table, &mut |table, key, row| {
+            if self.fits(row)? {
+                table
+                    .meter
+                    .allocate((64 + key.len() + row.length()) as u64)?;
+                let value = self.order.map(|(column, _)| row.value(column));
+                let value = value.transpose()?.unwrap_or(Value::Unit);
+                rows.push((value, key.to_vec(), row.bytes().to_vec()));
             }
             Ok(true)
         })?;
@@ -239,41 +269,39 @@ impl Query {
         table.meter.charge(steps)?;
         // All values of a column have one kind; only amounts of different assets have no order. Comparing each with the
         // first one finds that before the sort begins, which must not fail midway.
-        if let Some((column, _)) = self.order {
-            let mut values = rows
-                .iter()
-                .map(|(_, row)| &row[column])
-                .filter(|value| **value != Value::Unit);
-            if let Some(first) = values.next() {
-                values.try_for_each(|value| order_of(first, value).map(|_| ()))?;
-            }
+        let mut values = rows
+            .iter()
+            .map(|(value, ..)| value)
+            .filter(|value| **value != Value::Unit);
+        if let Some(first) = values.next() {
+            values.try_for_each(|value| order_of(first, value).map(|_| ()))?;
         }
-        rows.sort_by(|(key, row), (other_key, other)| {
-            let by_key = key.cmp(other_key);
-            match self.order {
-                None => by_key,
-                Some((column, descending)) => {
-                    let order = order_of(&row[column], &other[column])
-                        .unwrap_or(Ordering::Equal)
-                        .then(by_key);
-                    if descending { order.reverse() } else { order }
-                }
-            }
+        let descending = self.order.is_some_and(|(_, descending)| descending);
+        rows.sort_by(|(value, key, _), (other, other_key, _)| {
+            let order = order_of(value, other).unwrap_or(Ordering::Equal);
+            let order = order.then_with(|| key.cmp(other_key));
+            if descending { order.reverse() } else { order }
         });
-        rows.into_iter()
+        let mut offsets = Vec::new();
+        for (_, key, bytes) in rows
+            .iter()
             .take(usize::try_from(limit).unwrap_or(usize::MAX))
-            .try_for_each(|(_, row)| visit(row))
+        {
+            let row = RowView::new(table.decl, bytes, &mut offsets)?;
+            visit(table, key, &row)?;
+        }
+        Ok(())
     }
 
-    fn fits(&self, row: &[Value]) -> Result<bool, Raised> {
+    fn fits(&self, row: &RowView) -> Result<bool, Raised> {
         for filter in &self.filters {
-            let value = &row[filter.column];
+            let value = row.value(filter.column)?;
             let fits = match filter.test {
-                Test::Equal => *value == filter.value,
-                Test::NotEqual => *value != filter.value,
-                _ if *value == Value::Unit || filter.value == Value::Unit => false,
+                Test::Equal => value == filter.value,
+                Test::NotEqual => value != filter.value,
+                _ if value == Value::Unit || filter.value == Value::Unit => false,
                 test => {
-                    let order = order_of(value, &filter.value)?;
+                    let order = order_of(&value, &filter.value)?;
                     match test {
                         Test::Less => order.is_lt(),
                         Test::LessOrEqual => order.is_le(),
@@ -418,13 +446,15 @@ struct Scan {
 }
 
 impl Scan {
-    /// Visits rows until there are no more or the visitor says false.
+    /// Visits rows with their keys until there are no more or the visitor says false.
     fn run(
         &self,
         table: &mut Table,
-        visit: &mut dyn FnMut(Vec<Value>) -> Result<bool, Raised>,
+        visit: &mut dyn FnMut(&mut Table, &[u8], &RowView) -> Result<bool, Raised>,
     ) -> Result<(), Raised> {
+        let decl = table.decl;
         let (mut from, mut to) = (self.from.clone(), self.to.clone());
+        let mut offsets = Vec::new();
         while from < to {
             let batch = table.host.scan(&from, &to, BATCH, self.reverse)?;
             let Some((last, _)) = batch.last() else {
@@ -439,20 +469,21 @@ impl Scan {
             let is_last_batch = batch.len() < BATCH;
             for (key, bytes) in batch {
                 table.meter.charge(ROW_COST)?;
-                let row = match self.index {
+                let (key, bytes) = match self.index {
                     None => {
                         table.meter.charge(bytes.len() as u64 / 64)?;
-                        decode_row(table.decl, &bytes)?
+                        (key, bytes)
                     }
                     Some(column) => {
-                        let key = row_key_of_entry(table.decl, column, &key);
-                        let row = key.map(|key| table.read(&key)).transpose()?.flatten();
                         let broken =
                             || Raised::new("bad_row", "an index entry points to no row", "");
-                        row.ok_or_else(broken)?
+                        let key = row_key_of_entry(decl, column, &key).ok_or_else(broken)?;
+                        let bytes = table.read_bytes(&key)?.ok_or_else(broken)?;
+                        (key, bytes)
                     }
                 };
-                if !visit(row)? {
+                let row = RowView::new(decl, &bytes, &mut offsets)?;
+                if !visit(table, &key, &row)? {
                     return Ok(());
                 }
             }
@@ -462,6 +493,80 @@ impl Scan {
         }
         Ok(())
     }
+}
+
+/// A value, the sum of what belongs to it, and the number of rows.
+pub(crate) type Group = (Value, Value, u64);
+
+/// Sums by value, in the order of the values.
+#[derive(Default)]
+struct Groups(BTreeMap<Vec<u8>, (Value, Option<Value>, u64)>);
+
+impl Groups {
+    fn add(&mut self, meter: &Meter, by: Value, value: Value) -> Result<(), Raised> {
+        let key = group_key(&by)?;
+        if let Some((_, sum, count)) = self.0.get_mut(&key) {
+            *count += 1;
+            return add_to(sum, &value);
+        }
+        meter.allocate(256 + key.len() as u64)?;
+        let mut sum = None;
+        add_to(&mut sum, &value)?;
+        self.0.insert(key, (by, sum, 1));
+        Ok(())
+    }
+
+    fn finish(self) -> Vec<Group> {
+        let groups = self.0.into_values();
+        groups
+            .map(|(value, sum, count)| (value, sum.unwrap_or(Value::Unit), count))
+            .collect()
+    }
+}
+
+fn group_key(value: &Value) -> Result<Vec<u8>, Raised> {
+    match value {
+        Value::Unit
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::Id(_)
+        | Value::Time(_)
+        | Value::Duration(_)
+        | Value::Text(_)
+        | Value::Bytes(_)
+        | Value::Account(_) => {
+            let mut bytes = Vec::new();
+            push_sortable(&mut bytes, value);
+            Ok(bytes)
+        }
+        other => Err(Raised::type_error(format!(
+            "rows cannot be grouped by {}",
+            other.kind()
+        ))),
+    }
+}
+
+/// The sum of nothing, for types that have one.
+fn zero(ty: &Type) -> Option<Value> {
+    match ty {
+        Type::Int | Type::Size => Some(Value::Int(0)),
+        Type::Decimal => Some(Value::Decimal(Decimal::ZERO)),
+        Type::Percent => Some(Value::Percent(Decimal::ZERO)),
+        Type::Duration => Some(Value::Duration(0)),
+        _ => None,
+    }
+}
+
+fn empty_sum(what: &str, name: &str) -> Raised {
+    let start = match what {
+        "total" => format!("{what}(\"{name}\", #{{}}, amount(\"0 TFT\"))"),
+        _ => format!("{what}(\"{name}\", amount(\"0 TFT\"))"),
+    };
+    Raised::new(
+        "empty_sum",
+        format!("the sum of `{name}` over no rows has no asset"),
+        format!("give the sum to start from: {start}"),
+    )
 }
 
 /// The order of two values of one column; empty ones come first.

@@ -50,12 +50,16 @@ pub(crate) fn index_prefix(table: &TableDecl, column: usize) -> Vec<u8> {
     bytes
 }
 
-pub(crate) fn index_key(table: &TableDecl, column: usize, row: &[Value]) -> Vec<u8> {
+/// The index entry of a column with this value, for the row with this key in bytes.
+pub(crate) fn index_key(
+    table: &TableDecl,
+    column: usize,
+    value: &Value,
+    row_key: &[u8],
+) -> Vec<u8> {
     let mut bytes = index_prefix(table, column);
-    push_sortable(&mut bytes, &row[column]);
-    for column in &table.key {
-        push_sortable(&mut bytes, &row[*column]);
-    }
+    push_sortable(&mut bytes, value);
+    bytes.extend_from_slice(&row_key[table.name.len() + 2..]);
     bytes
 }
 
@@ -146,17 +150,7 @@ pub(crate) fn encode_row(row: &[Value]) -> Result<Vec<u8>, Raised> {
 ///
 /// Errors: `bad_row` if the bytes are not a row of this table, as after a change of a column's type.
 pub(crate) fn decode_row(table: &TableDecl, bytes: &[u8]) -> Result<Vec<Value>, Raised> {
-    let bad = |reason: String| {
-        let message = format!(
-            "a stored row of `{}` does not fit its declaration: {reason}",
-            table.name
-        );
-        Raised::new(
-            "bad_row",
-            message,
-            "add columns only at the end and optional, and never change their types",
-        )
-    };
+    let bad = |reason: String| bad_row(table, &reason);
     let mut row = Vec::<Value>::try_from_slice(bytes).map_err(|error| bad(error.to_string()))?;
     if row.len() > table.columns.len() {
         return Err(bad(format!("it has {} columns", row.len())));
@@ -168,6 +162,18 @@ pub(crate) fn decode_row(table: &TableDecl, bytes: &[u8]) -> Result<Vec<Value>, 
         }
     }
     Ok(row)
+}
+
+pub(crate) fn bad_row(table: &TableDecl, reason: &str) -> Raised {
+    let message = format!(
+        "a stored row of `{}` does not fit its declaration: {reason}",
+        table.name
+    );
+    Raised::new(
+        "bad_row",
+        message,
+        "add columns only at the end and optional, and never change their types",
+    )
 }
 
 /// The map of a row; empty columns are there as nothing.

@@ -5,11 +5,13 @@ use super::error::Raised;
 use super::host::Host;
 use super::limits::Limits;
 use super::meter::Meter;
-use super::tables::{ROW_COST, Table};
-use super::values::from_value;
+use super::tables::{ROW_COST, Table, Writes};
+use super::values::{from_value, to_value};
 use crate::action::Type;
+use crate::formula::{Formula, Work};
 use crate::policy::compile::Inner;
 use crate::policy::declaration::TableDecl;
+use crate::policy::diagnostic::suggest;
 use crate::policy::param::PolicyParam;
 use crate::policy::types::fit;
 use crate::value::Value;
@@ -58,7 +60,7 @@ pub(crate) struct RunState {
     pub host: Box<dyn AnyHost>,
     pub events: Vec<Event>,
     pub effects: Vec<Effect>,
-    pub writes: u32,
+    pub writes: Writes,
     /// The params that were read, by their place in the declarations.
     params: Vec<Option<Dynamic>>,
 }
@@ -69,6 +71,7 @@ pub(crate) struct Run {
     pub actor: Arc<str>,
     pub tables: Arc<[TableDecl]>,
     pub params: Arc<[PolicyParam]>,
+    pub formulas: Arc<[Formula]>,
     pub catalog: Arc<Catalog>,
     pub limits: Limits,
     pub meter: Arc<Meter>,
@@ -110,13 +113,14 @@ impl Run {
             host,
             events: Vec::new(),
             effects: Vec::new(),
-            writes: 0,
+            writes: Writes::new(policy.limits.writes),
             params: vec![None; policy.params.len()],
         };
         Self {
             actor: policy.actor.clone(),
             tables: policy.tables.clone(),
             params: policy.params.clone(),
+            formulas: policy.formulas.clone(),
             catalog: policy.catalog.clone(),
             limits: policy.limits.clone(),
             meter,
@@ -155,32 +159,55 @@ impl Run {
         work: impl FnOnce(&mut Table) -> Result<T, Raised>,
     ) -> Result<T, Raised> {
         let mut state = self.state();
-        let host = state.host.as_host();
+        let RunState { host, writes, .. } = &mut *state;
         work(&mut Table {
             decl: &self.tables[table],
-            host,
+            host: host.as_host(),
             meter: &self.meter,
+            writes,
         })
     }
 
-    /// Like [`Run::with_table`], counting one written row.
+    /// Like [`Run::with_table`], where rows may be written.
     pub fn write_table<T>(
         &self,
         table: usize,
         work: impl FnOnce(&mut Table) -> Result<T, Raised>,
     ) -> Result<T, Raised> {
         self.check_writable()?;
-        let mut state = self.state();
-        state.writes += 1;
-        if state.writes > self.limits.writes {
-            let message = format!("the run wrote more than {} rows", self.limits.writes);
-            return Err(Raised::new("limit.writes", message, "do less at a time"));
+        self.with_table(table, work)
+    }
+
+    /// The params that a formula needs, by their numbers; those that it does not need are nothing.
+    pub fn settings(&self, formula: &Formula) -> Result<Vec<Value>, Raised> {
+        let Some(last) = formula.settings.last() else {
+            return Ok(Vec::new());
+        };
+        let mut settings = vec![Value::Unit; last + 1];
+        for index in &formula.settings {
+            settings[*index] = to_value(&self.param(*index)?)?;
         }
-        let host = state.host.as_host();
-        work(&mut Table {
-            decl: &self.tables[table],
-            host,
+        Ok(settings)
+    }
+
+    /// What computing a formula of this policy needs.
+    pub fn formula_work<'v>(&'v self, settings: &'v [Value]) -> Work<'v> {
+        Work {
+            formulas: &self.formulas,
+            settings,
+            assets: self.catalog.assets(),
             meter: &self.meter,
+        }
+    }
+
+    /// A formula by name. Errors: `unknown_formula`.
+    pub fn formula(&self, name: &str) -> Result<&Formula, Raised> {
+        let found = self.formulas.iter().find(|formula| formula.name == name);
+        found.ok_or_else(|| {
+            let known = self.formulas.iter().map(|formula| formula.name.as_str());
+            let mend = suggest(name, known);
+            let message = format!("there is no formula `{name}`");
+            Raised::new("unknown_formula", message, mend)
         })
     }
 

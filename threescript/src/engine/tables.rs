@@ -3,9 +3,10 @@
 use super::error::Raised;
 use super::host::{Host, HostError};
 use super::meter::Meter;
+use super::row_view::{RowView, UNIT};
 use super::rows::{
-    TableMeta, check_complete, decode_row, encode_row, fill_row, fit_column, index_key, meta_key,
-    row_key,
+    TableMeta, check_complete, column, decode_row, encode_row, fill_row, fit_column, index_key,
+    meta_key, row_key,
 };
 use crate::policy::declaration::TableDecl;
 use crate::value::Value;
@@ -15,11 +16,37 @@ use std::collections::BTreeMap;
 /// What reading or writing one row or index entry costs, besides one operation per 64 bytes.
 pub(crate) const ROW_COST: u64 = 8;
 
+/// What a written row takes in memory until its block is done, besides its key and value.
+const PENDING_BYTES: u64 = 128;
+
 /// A table in the hands of one run.
 pub(crate) struct Table<'a> {
     pub decl: &'a TableDecl,
     pub host: &'a mut dyn Host,
     pub meter: &'a Meter,
+    pub writes: &'a mut Writes,
+}
+
+/// The rows that a run wrote or deleted.
+#[derive(Debug)]
+pub(crate) struct Writes {
+    pub used: u32,
+    limit: u32,
+}
+
+impl Writes {
+    pub fn new(limit: u32) -> Self {
+        Self { used: 0, limit }
+    }
+
+    fn count(&mut self) -> Result<(), Raised> {
+        if self.used == self.limit {
+            let message = format!("the run wrote more than {} rows", self.limit);
+            return Err(Raised::new("limit.writes", message, "do less at a time"));
+        }
+        self.used += 1;
+        Ok(())
+    }
 }
 
 impl From<HostError> for Raised {
@@ -40,14 +67,18 @@ impl Table<'_> {
 
     /// The row at a key in bytes.
     pub fn read(&mut self, key: &[u8]) -> Result<Option<Vec<Value>>, Raised> {
+        let bytes = self.read_bytes(key)?;
+        bytes.map(|bytes| decode_row(self.decl, &bytes)).transpose()
+    }
+
+    /// The same, not decoded.
+    pub fn read_bytes(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Raised> {
         self.meter.charge(ROW_COST)?;
-        match self.host.get(key)? {
-            None => Ok(None),
-            Some(bytes) => {
-                self.meter.charge(bytes.len() as u64 / 64)?;
-                decode_row(self.decl, &bytes).map(Some)
-            }
+        let bytes = self.host.get(key)?;
+        if let Some(bytes) = &bytes {
+            self.meter.charge(bytes.len() as u64 / 64)?;
         }
+        Ok(bytes)
     }
 
     /// How many rows there are.
@@ -59,6 +90,33 @@ impl Table<'_> {
     /// Adds a row and returns its key values. Errors: `duplicate_key` and those of filling a row.
     pub fn insert(&mut self, entries: BTreeMap<String, Value>) -> Result<Vec<Value>, Raised> {
         let mut meta = self.meta()?;
+        let row = self.add(&mut meta, entries)?;
+        self.set_meta(meta)?;
+        Ok(self.key_of(&row).cloned().collect())
+    }
+
+    /// Adds rows and says how many. Errors: those of inserting one.
+    pub fn insert_all(
+        &mut self,
+        rows: impl IntoIterator<Item = Result<BTreeMap<String, Value>, Raised>>,
+    ) -> Result<u64, Raised> {
+        let mut meta = self.meta()?;
+        let before = meta.rows;
+        for entries in rows {
+            self.add(&mut meta, entries?)?;
+        }
+        if meta.rows > before {
+            self.set_meta(meta)?;
+        }
+        Ok(meta.rows - before)
+    }
+
+    /// Adds a row, up to the head of the table.
+    fn add(
+        &mut self,
+        meta: &mut TableMeta,
+        entries: BTreeMap<String, Value>,
+    ) -> Result<Vec<Value>, Raised> {
         let mut row = vec![Value::Unit; self.decl.columns.len()];
         fill_row(self.decl, &mut row, entries)?;
         if self.decl.numbers_rows() {
@@ -75,7 +133,7 @@ impl Table<'_> {
         }
         check_complete(self.decl, &row)?;
         let key = row_key(self.decl, self.key_of(&row));
-        if self.read(&key)?.is_some() {
+        if self.read_bytes(&key)?.is_some() {
             let message = format!(
                 "the table `{}` has a row with this key already",
                 self.decl.name
@@ -87,9 +145,8 @@ impl Table<'_> {
             ));
         }
         meta.rows += 1;
-        self.set_meta(meta)?;
         self.write(key, None, &row)?;
-        Ok(self.key_of(&row).cloned().collect())
+        Ok(row)
     }
 
     /// Changes columns of a row; the key stays. Errors: `row_not_found`, `key_change`.
@@ -105,11 +162,7 @@ impl Table<'_> {
         fill_row(self.decl, &mut row, entries)?;
         check_complete(self.decl, &row)?;
         if row_key(self.decl, self.key_of(&row)) != key {
-            return Err(Raised::new(
-                "key_change",
-                "an update cannot change the key",
-                "delete the row and insert another",
-            ));
+            return Err(key_change());
         }
         self.write(key, Some(&old), &row)
     }
@@ -135,18 +188,115 @@ impl Table<'_> {
     pub fn delete(&mut self, key: Vec<Value>) -> Result<bool, Raised> {
         let key = self.fit_key(key)?;
         let key = row_key(self.decl, &key);
-        let Some(row) = self.read(&key)? else {
+        let Some(bytes) = self.read_bytes(&key)? else {
             return Ok(false);
         };
-        let mut meta = self.meta()?;
-        meta.rows = meta.rows.saturating_sub(1);
-        self.set_meta(meta)?;
-        for entry in self.entries(&row) {
+        let mut offsets = Vec::new();
+        let row = RowView::new(self.decl, &bytes, &mut offsets)?;
+        self.remove(&key, &row)?;
+        self.forget(1)?;
+        Ok(true)
+    }
+
+    /// Removes a row that was just read, up to the head of the table: [`Table::forget`] is told afterwards.
+    pub fn remove(&mut self, key: &[u8], row: &RowView) -> Result<(), Raised> {
+        self.writes.count()?;
+        self.meter.allocate(PENDING_BYTES + key.len() as u64)?;
+        for column in self.indexed() {
+            let entry = index_key(self.decl, column, &row.value(column)?, key);
             self.meter.charge(ROW_COST)?;
             self.host.delete(&entry)?;
         }
-        self.host.delete(&key)?;
-        Ok(true)
+        self.host.delete(key)?;
+        Ok(())
+    }
+
+    /// Notes in the head of the table that so many rows are gone.
+    pub fn forget(&mut self, rows: u64) -> Result<(), Raised> {
+        let mut meta = self.meta()?;
+        meta.rows = meta.rows.saturating_sub(rows);
+        self.set_meta(meta)
+    }
+
+    /// The columns and values that a map sets in many rows. Errors: `key_change` and those of filling a row.
+    pub fn changes(&self, entries: BTreeMap<String, Value>) -> Result<Vec<(usize, Value)>, Raised> {
+        let changes = entries.into_iter().map(|(name, value)| {
+            let column = self.changeable(&name)?;
+            let value = fit_column(self.decl, column, value)?;
+            Ok((column, value))
+        });
+        let mut changes = changes.collect::<Result<Vec<_>, Raised>>()?;
+        changes.sort_by_key(|(column, _)| *column);
+        Ok(changes)
+    }
+
+    /// A column that is no part of the key. Errors: `unknown_column`, `key_change`.
+    pub fn changeable(&self, name: &str) -> Result<usize, Raised> {
+        let column = column(self.decl, name)?;
+        match self.decl.key.contains(&column) {
+            true => Err(key_change()),
+            false => Ok(column),
+        }
+    }
+
+    /// Changes columns of a row that was just read, without touching the others. The columns rise, and are no part of
+    /// the key. Nothing is written if nothing changes.
+    pub fn change(
+        &mut self,
+        key: &[u8],
+        row: &RowView,
+        changes: &[(usize, Value)],
+    ) -> Result<(), Raised> {
+        let columns = self.decl.columns.len();
+        let mut bytes = Vec::with_capacity(row.length() + 16 * changes.len());
+        bytes.extend_from_slice(&(columns as u32).to_le_bytes());
+        let (mut rest, mut is_changed) = (changes, false);
+        for column in 0..columns {
+            let old = row.column(column);
+            let start = bytes.len();
+            match rest.split_first() {
+                Some(((changed, value), others)) if *changed == column => {
+                    rest = others;
+                    match value {
+                        Value::Unit => bytes.push(UNIT),
+                        value => borsh::to_writer(&mut bytes, value).map_err(|error| {
+                            Raised::new("too_deep", error.to_string(), "flatten the value")
+                        })?,
+                    }
+                    is_changed |= bytes[start..] != *old;
+                }
+                _ => bytes.extend_from_slice(old),
+            }
+        }
+        if !is_changed {
+            return Ok(());
+        }
+        self.writes.count()?;
+        self.meter.charge(ROW_COST)?;
+        for (column, value) in changes {
+            if !self.decl.columns[*column].indexed {
+                continue;
+            }
+            let old = index_key(self.decl, *column, &row.value(*column)?, key);
+            let new = index_key(self.decl, *column, value, key);
+            if old != new {
+                self.meter.charge(ROW_COST)?;
+                self.host.delete(&old)?;
+                self.put_entry(new)?;
+            }
+        }
+        self.meter
+            .allocate(PENDING_BYTES + (key.len() + bytes.len()) as u64)?;
+        self.host.put(key.to_vec(), bytes)?;
+        Ok(())
+    }
+
+    /// The columns that have an index.
+    fn indexed(&self) -> impl Iterator<Item = usize> + use<> {
+        let indexed: Vec<usize> = (0..self.decl.columns.len())
+            .filter(|column| self.decl.columns[*column].indexed)
+            .collect();
+        indexed.into_iter()
     }
 
     pub fn not_found(&self) -> Raised {
@@ -160,31 +310,34 @@ impl Table<'_> {
 
     fn write(&mut self, key: Vec<u8>, old: Option<&[Value]>, row: &[Value]) -> Result<(), Raised> {
         let bytes = encode_row(row)?;
-        self.meter.charge(ROW_COST + bytes.len() as u64 / 64)?;
-        let stale = old.map(|old| self.entries(old)).unwrap_or_default();
-        let fresh = self.entries(row);
+        self.writes.count()?;
+        self.meter.charge(ROW_COST)?;
+        self.meter
+            .allocate(PENDING_BYTES + (key.len() + bytes.len()) as u64)?;
+        let stale = old.map(|old| self.entries(old, &key)).unwrap_or_default();
+        let fresh = self.entries(row, &key);
         for entry in stale.iter().filter(|entry| !fresh.contains(entry)) {
             self.meter.charge(ROW_COST)?;
             self.host.delete(entry)?;
         }
         for entry in fresh.into_iter().filter(|entry| !stale.contains(entry)) {
-            self.meter.charge(ROW_COST)?;
-            self.host.put(entry, Vec::new())?;
+            self.put_entry(entry)?;
         }
         self.host.put(key, bytes)?;
         Ok(())
     }
 
+    fn put_entry(&mut self, entry: Vec<u8>) -> Result<(), Raised> {
+        self.meter.charge(ROW_COST)?;
+        self.meter.allocate(PENDING_BYTES + entry.len() as u64)?;
+        self.host.put(entry, Vec::new())?;
+        Ok(())
+    }
+
     /// The index entries of a row.
-    fn entries(&self, row: &[Value]) -> Vec<Vec<u8>> {
-        let indexed = self
-            .decl
-            .columns
-            .iter()
-            .enumerate()
-            .filter(|(_, column)| column.indexed);
-        indexed
-            .map(|(column, _)| index_key(self.decl, column, row))
+    fn entries(&self, row: &[Value], key: &[u8]) -> Vec<Vec<u8>> {
+        self.indexed()
+            .map(|column| index_key(self.decl, column, &row[column], key))
             .collect()
     }
 
@@ -237,4 +390,12 @@ impl Table<'_> {
         self.host.put(meta_key(self.decl), bytes)?;
         Ok(())
     }
+}
+
+fn key_change() -> Raised {
+    Raised::new(
+        "key_change",
+        "an update cannot change the key",
+        "delete the row and insert another",
+    )
 }

@@ -1,6 +1,6 @@
 //! What can be known about a body before it runs: tables, columns, calls and numbers of arguments.
 
-use super::declaration::{Header, TableDecl};
+use super::declaration::{FormulaDecl, Header, TableDecl};
 use super::diagnostic::{Fault, Place, suggest};
 use crate::engine::library::signature::{self, Case, Shape};
 use crate::engine::{Catalog, Word, place_of};
@@ -8,7 +8,16 @@ use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
 use std::collections::BTreeSet;
 
 /// Methods that write, and functions that do.
-const WRITING_METHODS: [&str; 4] = ["insert", "upsert", "update", "delete"];
+const WRITING_METHODS: [&str; 8] = [
+    "insert",
+    "upsert",
+    "update",
+    "delete",
+    "set",
+    "update_all",
+    "delete_all",
+    "insert_all",
+];
 const WRITING_FUNCTIONS: [&str; 2] = ["emit", "effect"];
 
 /// What a body is checked against.
@@ -135,7 +144,10 @@ impl<'a> Checker<'a, '_> {
 
     /// A local name must not hide one that the whole file shares.
     fn variable(&mut self, name: &str, position: Position) {
-        if self.context.globals.contains(name) || self.function(name).is_some() {
+        if self.context.globals.contains(name)
+            || self.function(name).is_some()
+            || self.formula(name).is_some()
+        {
             let reason =
                 format!("`{name}` is already the name of something in this file or of a module");
             self.fault(
@@ -153,6 +165,11 @@ impl<'a> Checker<'a, '_> {
             .functions
             .iter()
             .find(|function| function.name == name)
+    }
+
+    fn formula(&self, name: &str) -> Option<&'a FormulaDecl> {
+        let mut formulas = self.context.header.formulas.iter();
+        formulas.find(|formula| formula.name == name)
     }
 
     fn expression(&mut self, expression: &Expr) {
@@ -196,6 +213,13 @@ impl<'a> Checker<'a, '_> {
             }
             return;
         }
+        if let Some(formula) = self.formula(name) {
+            let wanted = formula.params.len();
+            if given != wanted {
+                self.arguments(position, name, &[wanted], given);
+            }
+            return;
+        }
         if self.context.read_only && WRITING_FUNCTIONS.contains(&name) {
             self.read_only(position, name);
         }
@@ -209,6 +233,8 @@ impl<'a> Checker<'a, '_> {
                 .functions
                 .iter()
                 .map(|function| function.name.as_str());
+            let formulas = self.context.header.formulas.iter();
+            let own = own.chain(formulas.map(|formula| formula.name.as_str()));
             let words = self.context.catalog.words();
             let words = words.map(|word| word.function.name.as_str());
             let mend = suggest(name, own.chain(words).chain(signature::names()));
@@ -370,7 +396,14 @@ impl<'a> Checker<'a, '_> {
                 self.column(table, name, *position);
             }
         }
-        if WRITING_METHODS.contains(&name)
+        let formula = match name {
+            "total" => Some(0),
+            "total_by" | "set" => Some(1),
+            _ => None,
+        };
+        if let Some(at) = formula {
+            self.computed(table, &call.args[at], call.args.get(at + 1));
+        } else if WRITING_METHODS.contains(&name)
             && let Some(Expr::Map(entries, _)) = call.args.last()
         {
             for (name, _) in &entries.0 {
@@ -380,6 +413,51 @@ impl<'a> Checker<'a, '_> {
         if let Expr::Dot(parts, _, _) = rest {
             if case.result.contains(&Shape::Query) {
                 self.table_chain(table, &parts.rhs, false);
+            }
+        }
+    }
+
+    /// A formula over rows: its name, and where its parameters come from.
+    fn computed(&mut self, table: &TableDecl, name: &Expr, given: Option<&Expr>) {
+        let Expr::StringConstant(name, position) = name else {
+            return;
+        };
+        let Some(formula) = self.formula(name) else {
+            let formulas = self.context.header.formulas.iter();
+            let mend = suggest(name, formulas.map(|formula| formula.name.as_str()));
+            let reason = format!("there is no formula `{name}`");
+            self.fault(*position, "unknown_formula", reason, mend);
+            return;
+        };
+        let given = match given {
+            None => Vec::new(),
+            Some(Expr::Map(entries, _)) => entries.0.iter().map(|(name, _)| name).collect(),
+            Some(_) => return,
+        };
+        for entry in &given {
+            if formula
+                .params
+                .iter()
+                .all(|param| param.name != entry.as_str())
+            {
+                let known = formula.params.iter().map(|param| param.name.as_str());
+                let mend = suggest(entry.as_str(), known);
+                let reason = format!("the formula `{name}` has no parameter `{}`", entry.as_str());
+                self.fault(entry.pos, "unknown_parameter", reason, mend);
+            }
+        }
+        for param in &formula.params {
+            if given.iter().any(|entry| entry.as_str() == param.name) {
+                continue;
+            }
+            let column = table.column(&param.name);
+            if let Err(raised) = crate::formula::check_source(&formula.name, param, table, column) {
+                let code = if column.is_some() {
+                    "type"
+                } else {
+                    "missing_parameter"
+                };
+                self.fault(*position, code, raised.message, raised.mend);
             }
         }
     }

@@ -1,7 +1,9 @@
 //! From a policy file to a policy that can run.
 
 use super::check;
-use super::declaration::{ConstDecl, EntryDecl, EntryKind, Header, TableDecl, UseDecl};
+use super::declaration::{
+    ConstDecl, EntryDecl, EntryKind, FormulaDecl, Header, TableDecl, UseDecl,
+};
 use super::diagnostic::{Diagnostic, Fault, Place, is_hidden, suggest};
 use super::header;
 use super::lexer::keep_only;
@@ -12,6 +14,7 @@ use crate::engine::observe::ExpressionStatements;
 use crate::engine::profile::{self, BANNED, BLOCK, CALLER, Globals};
 use crate::engine::values::{BlockHandle, CallerHandle, ModuleHandle, TableHandle, from_value};
 use crate::engine::{Catalog, Entry, Limits, library, place_of};
+use crate::formula::{self, Formula};
 use rhai::{AST, ASTNode, Dynamic, Engine, Expr, LexError, Module, ParseErrorType, Scope, Stmt};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -32,6 +35,7 @@ pub(crate) struct Inner {
     pub actor: Arc<str>,
     pub tables: Arc<[TableDecl]>,
     pub params: Arc<[PolicyParam]>,
+    pub formulas: Arc<[Formula]>,
     pub catalog: Arc<Catalog>,
     pub limits: Limits,
     pub globals: Arc<Globals>,
@@ -169,6 +173,11 @@ impl Policy {
         calls
     }
 
+    /// Its formulas in the declared order.
+    pub fn formulas(&self) -> &[FormulaDecl] {
+        &self.inner.header.formulas
+    }
+
     /// The declarations of its actions (`!!`) and questions (`!`), for reading and showing texts.
     pub fn signatures(&self) -> Vec<Signature> {
         self.entries()
@@ -275,6 +284,7 @@ pub(super) fn build(
 ) -> Result<Policy, Vec<Diagnostic>> {
     let engine = profile::engine(limits);
     check_names(&header, catalog, &engine, &mut faults);
+    let formulas: Arc<[Formula]> = formula::compile_all(&header, &mut faults).into();
     let mut globals = globals(&header, catalog);
     let compiler = Compiler {
         source,
@@ -289,7 +299,7 @@ pub(super) fn build(
     }
     globals.set_copied(copied);
     let tables = header.tables.clone().into();
-    let module = Arc::new(library::policy_module(catalog, &header.tables));
+    let module = Arc::new(library::policy_module(catalog, &header.tables, &formulas));
     let inner = Inner {
         file: file.to_owned(),
         source: source.to_owned(),
@@ -297,6 +307,7 @@ pub(super) fn build(
         actor: header.name.as_str().into(),
         tables,
         params: header.params.clone().into(),
+        formulas,
         catalog: Arc::new(catalog.clone()),
         limits: limits.clone(),
         globals: Arc::new(globals),
@@ -370,6 +381,7 @@ pub(super) fn check_source(source: &str, limits: &Limits) -> Result<(), Fault> {
 const MAX_ENTRIES: usize = 128;
 const MAX_TABLES: usize = 64;
 const MAX_PARAMS: usize = 64;
+const MAX_FORMULAS: usize = 128;
 
 fn check_counts(header: &Header, limits: &Limits) -> Option<Fault> {
     let functions = limits.functions as usize;
@@ -391,6 +403,9 @@ fn check_counts(header: &Header, limits: &Limits) -> Option<Fault> {
     if let Some(param) = header.params.get(MAX_PARAMS) {
         return too_many("params", MAX_PARAMS, param.place);
     }
+    if let Some(formula) = header.formulas.get(MAX_FORMULAS) {
+        return too_many("formulas", MAX_FORMULAS, formula.place);
+    }
     header
         .tables
         .get(MAX_TABLES)
@@ -407,7 +422,10 @@ fn check_names(header: &Header, catalog: &Catalog, engine: &Engine, faults: &mut
         .entries
         .iter()
         .flat_map(|entry| entry.params.iter().map(|param| (&param.name, entry.place)));
-    let shared = consts.chain(settings).chain(tables).chain(functions);
+    let formulas = header.formulas.iter().map(|item| (&item.name, item.place));
+    let called: Vec<_> = functions.chain(formulas).collect();
+    let shared = consts.chain(settings).chain(tables);
+    let shared = shared.chain(called.iter().copied());
     for (name, place) in shared.chain(params) {
         let taken = if name == BLOCK || name == CALLER {
             Some("is there in every body")
@@ -427,13 +445,13 @@ fn check_names(header: &Header, catalog: &Catalog, engine: &Engine, faults: &mut
             ));
         }
     }
-    for function in &header.functions {
-        let is_native =
-            library::natives().any(|native| native.name() == function.name && !native.property);
-        if is_native || catalog.word(&function.name).is_some() {
-            let reason = format!("`{}` is a function of the library", function.name);
+    for (name, place) in called {
+        let is_native = library::natives().any(|native| native.name() == name && !native.property);
+        let is_word = catalog.word(name).is_some();
+        if is_native || is_word || formula::FUNCTIONS.contains(&name.as_str()) {
+            let reason = format!("`{name}` is a function of the library");
             faults.push(Fault::new(
-                function.place,
+                place,
                 "reserved_name",
                 reason,
                 "take another name",

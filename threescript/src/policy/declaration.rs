@@ -3,6 +3,7 @@
 use super::diagnostic::Place;
 use super::param::PolicyParam;
 use crate::action::{ParamDecl, Type};
+use crate::formula::Expression;
 use crate::value::Value;
 use std::ops::Range;
 
@@ -152,6 +153,23 @@ pub(crate) struct FunctionDecl {
     pub range: Range<usize>,
 }
 
+/// A declared formula.
+#[derive(Clone, Debug)]
+pub struct FormulaDecl {
+    /// Its name.
+    pub name: String,
+    /// The doc lines above it.
+    pub doc: String,
+    /// Its parameters in the declared order. Over the rows of a query, they are the columns of the same name; where such a
+    /// column is empty, the default takes its place.
+    pub params: Vec<ParamDecl>,
+    /// What it gives.
+    pub result: Type,
+    /// Where its name stands.
+    pub place: Place,
+    pub(crate) body: Expression,
+}
+
 /// All declarations of one file.
 #[derive(Clone, Debug)]
 pub(crate) struct Header {
@@ -166,6 +184,7 @@ pub(crate) struct Header {
     pub tables: Vec<TableDecl>,
     pub entries: Vec<EntryDecl>,
     pub functions: Vec<FunctionDecl>,
+    pub formulas: Vec<FormulaDecl>,
 }
 
 impl Default for Header {
@@ -181,6 +200,7 @@ impl Default for Header {
             tables: Vec::new(),
             entries: Vec::new(),
             functions: Vec::new(),
+            formulas: Vec::new(),
         }
     }
 }

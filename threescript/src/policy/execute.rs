@@ -93,7 +93,7 @@ impl Policy {
         let usage = Usage {
             operations: meter.operations(),
             memory_bytes: meter.memory_bytes(),
-            writes: state.writes,
+            writes: state.writes.used,
             events: state.events.len() as u32,
             effects: state.effects.len() as u32,
         };

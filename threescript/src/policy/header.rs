@@ -1,7 +1,8 @@
 //! Reading the declarations of a policy file: everything around the bodies.
 
 use super::declaration::{
-    CallerRule, Column, ConstDecl, EntryDecl, EntryKind, FunctionDecl, Header, TableDecl,
+    CallerRule, Column, ConstDecl, EntryDecl, EntryKind, FormulaDecl, FunctionDecl, Header,
+    TableDecl,
 };
 use super::diagnostic::{Fault, Place, shorten, suggest};
 use super::lexer::{Cursor, Lexer, Token};
@@ -18,11 +19,12 @@ mod usage;
 
 pub(crate) use testing::parse_tests;
 
-const KEYWORDS: [&str; 10] = [
+const KEYWORDS: [&str; 11] = [
     "use",
     "const",
     "param",
     "table",
+    "formula",
     "action",
     "ask",
     "every",
@@ -119,6 +121,7 @@ impl Parser<'_> {
                 "every" => self.entry(EntryKind::Every, doc)?,
                 "on" => self.reaction(doc)?,
                 "invariant" => self.invariant(doc)?,
+                "formula" => self.formula(doc)?,
                 "fn" => self.function(start)?,
                 other => {
                     let mend = suggest(other, KEYWORDS);
@@ -440,6 +443,25 @@ impl Parser<'_> {
         Ok(name)
     }
 
+    /// `name(param: type, …): type = expression`
+    fn formula(&mut self, doc: String) -> Result<(), Fault> {
+        let (name, place) = self.name("formula")?;
+        let params = self.params()?;
+        expect_sign(&mut self.lexer, ':')?;
+        let result = parse_type(&mut self.lexer)?;
+        expect_sign(&mut self.lexer, '=')?;
+        let body = crate::formula::parse(&mut self.lexer, self.assets)?;
+        self.header.formulas.push(FormulaDecl {
+            name,
+            doc,
+            params,
+            result,
+            place,
+            body,
+        });
+        Ok(())
+    }
+
     fn function(&mut self, start: Cursor) -> Result<(), Fault> {
         let (name, place) = self.name("function")?;
         expect_sign(&mut self.lexer, '(')?;
@@ -518,6 +540,7 @@ impl Parser<'_> {
             tables,
             entries,
             functions,
+            formulas,
             ..
         } = &self.header;
         let shared = consts
@@ -531,6 +554,11 @@ impl Parser<'_> {
             functions
                 .iter()
                 .map(|item| ("function", &item.name, item.place)),
+        );
+        let shared = shared.chain(
+            formulas
+                .iter()
+                .map(|item| ("formula", &item.name, item.place)),
         );
         for (what, name, place) in shared {
             if let Some(other) = taken.insert(name, what) {
@@ -559,6 +587,18 @@ impl Parser<'_> {
                     reason,
                     "give it another name",
                 ));
+            }
+        }
+        for formula in formulas {
+            for param in &formula.params {
+                // It sees constants and params, and neither tables nor functions.
+                let other = taken.get(param.name.as_str());
+                if let Some(other @ (&"constant" | &"param")) = other {
+                    let reason =
+                        format!("the parameter `{}` has the name of a {other}", param.name);
+                    let mend = "give it another name";
+                    faults.push(Fault::new(formula.place, "duplicate", reason, mend));
+                }
             }
         }
         for (index, entry) in entries.iter().enumerate() {

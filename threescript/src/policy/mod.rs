@@ -9,7 +9,7 @@ pub(crate) mod check;
 pub(crate) mod declaration;
 pub(crate) mod diagnostic;
 mod header;
-mod lexer;
+pub(crate) mod lexer;
 pub(crate) mod param;
 pub(crate) mod types;
 mod usage;
@@ -21,7 +21,7 @@ mod testing;
 
 pub use compile::{Policy, compile, compile_with, source_hash};
 pub use declaration::{
-    CallerRule, Column, ConstDecl, EntryDecl, EntryKind, TableDecl, UseDecl, UsedName,
+    CallerRule, Column, ConstDecl, EntryDecl, EntryKind, FormulaDecl, TableDecl, UseDecl, UsedName,
 };
 pub use diagnostic::{Diagnostic, Place, suggest};
 pub use param::{ParamError, PolicyParam};

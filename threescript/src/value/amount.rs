@@ -215,7 +215,8 @@ impl Assets {
         Decimal::new(i128::from(amount.units), self.require(&amount.asset)?)
     }
 
-    fn require(&self, asset: &AssetCode) -> Result<u8, ValueError> {
+    /// The decimals of an asset. Errors: [`ValueError::UnknownAsset`].
+    pub(crate) fn require(&self, asset: &AssetCode) -> Result<u8, ValueError> {
         self.decimals(asset).ok_or_else(|| {
             let known: Vec<&str> = self.0.keys().map(AssetCode::as_str).collect();
             ValueError::UnknownAsset {

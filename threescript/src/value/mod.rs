@@ -23,6 +23,7 @@ pub use quantity::{
     render_size, render_time,
 };
 pub use wide::{Rounding, mul_div};
+pub(crate) use wide::{divide, power_of_ten, signed};
 
 use crate::action::Action;
 use borsh::BorshSerialize;

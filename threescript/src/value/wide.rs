@@ -38,7 +38,7 @@ pub fn mul_div(a: i128, b: i128, c: i128, rounding: Rounding) -> Result<i128, Va
 /// `numerator / denominator` of magnitudes, rounded as a number of the given sign.
 ///
 /// The denominator stays below 2^255, which every caller here keeps, so that doubling a remainder cannot overflow.
-pub(super) fn divide(
+pub(crate) fn divide(
     numerator: U256,
     denominator: U256,
     negative: bool,
@@ -65,7 +65,7 @@ pub(super) fn divide(
 }
 
 /// The signed number of a magnitude, if it fits.
-pub(super) fn signed(magnitude: U256, negative: bool) -> Option<i128> {
+pub(crate) fn signed(magnitude: U256, negative: bool) -> Option<i128> {
     let magnitude = u128::try_from(magnitude).ok()?;
     if negative {
         0i128.checked_sub_unsigned(magnitude)
@@ -75,6 +75,6 @@ pub(super) fn signed(magnitude: U256, negative: bool) -> Option<i128> {
 }
 
 /// 10^exponent; `exponent` is at most 76.
-pub(super) fn power_of_ten(exponent: u32) -> U256 {
+pub(crate) fn power_of_ten(exponent: u32) -> U256 {
     U256::from(10u8).pow(exponent)
 }

@@ -204,7 +204,7 @@ fn every_attack_ends_with_its_code() {
         read rows for ever: limit.memory
         sum rows for ever: limit.operations
         group rows for ever: limit.memory
-        order rows for ever: limit.memory
+        order rows for ever: limit.operations
         build queries for ever: limit.memory
         conditions for ever: bad_query
         look up for ever: limit.operations

@@ -3,6 +3,7 @@
 mod bonds;
 mod documentation;
 mod faults;
+mod formulas;
 mod hostile;
 mod language;
 mod observing;

@@ -215,10 +215,10 @@ pub fn show(value: &Value) -> String {
     }
 }
 
-/// A table and an action around a body.
+/// A table, a formula and an action around a body.
 pub fn around(body: &str) -> String {
     format!(
-        "policy test version 1\ntable rows {{ id: id key, n: int index, who: account?, paid: amount? }}\naction x() by anyone {{\n{body}\n}}\n"
+        "policy test version 1\ntable rows {{ id: id key, n: int index, who: account?, paid: amount? }}\naction x() by anyone {{\n{body}\n}}\nformula fee(n: int, rate: percent): amount = half_up(n * 1 TFT * rate / 3)\n"
     )
 }
 

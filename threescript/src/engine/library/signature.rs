@@ -45,6 +45,8 @@ pub(crate) enum Shape {
     NewRow,
     /// Texts with a meaning.
     Column,
+    /// The name of a formula.
+    Formula,
     Relation,
     Rounding,
     Asset,
@@ -59,12 +61,15 @@ pub(crate) enum Shape {
     Row,
     Total,
     Group,
+    /// The sum of what the named formula gives, and the groups of `total_by`.
+    Computed,
+    ComputedGroup,
     ListOf(Box<Shape>),
     MapOf(Box<Shape>),
 }
 
 /// The words of cases. Some stand for several shapes.
-const WORDS: [(&str, &[Shape]); 42] = [
+const WORDS: [(&str, &[Shape]); 45] = [
     ("any", &[Shape::Any]),
     ("nothing", &[Shape::Nothing]),
     ("never", &[Shape::Never]),
@@ -95,6 +100,7 @@ const WORDS: [(&str, &[Shape]); 42] = [
     ("entries", &[Shape::Entries]),
     ("new_row", &[Shape::NewRow]),
     ("column", &[Shape::Column]),
+    ("formula", &[Shape::Formula]),
     ("relation", &[Shape::Relation]),
     ("rounding", &[Shape::Rounding]),
     ("asset", &[Shape::Asset]),
@@ -107,6 +113,8 @@ const WORDS: [(&str, &[Shape]); 42] = [
     ("row", &[Shape::Row]),
     ("total", &[Shape::Total]),
     ("group", &[Shape::Group]),
+    ("computed", &[Shape::Computed]),
+    ("computed_group", &[Shape::ComputedGroup]),
 ];
 
 /// One way to call a function.

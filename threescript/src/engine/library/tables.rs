@@ -3,13 +3,14 @@
 
 use super::{Native, collections, function, int, text, wrong};
 use crate::engine::error::Raised;
-use crate::engine::query::Query;
+use crate::engine::query::{Group, Query};
 use crate::engine::rows::row_to_map;
 use crate::engine::run::Run;
 use crate::engine::tables::Table;
 use crate::engine::values::{TableHandle, View, to_value, view};
+use crate::formula::{Bound, fit_given};
 use crate::value::Value;
-use rhai::Dynamic;
+use rhai::{Array, Dynamic};
 use std::collections::BTreeMap;
 
 pub(super) const NATIVES: &[Native] = &[
@@ -212,9 +213,7 @@ pub(super) const NATIVES: &[Native] = &[
     function("count(rows)", "rows -> int", |run, args| {
         let query = query("count", args[0])?;
         let count = run.with_table(query.table, |table| query.count(table))?;
-        Ok(i64::try_from(count)
-            .map_err(|_| Raised::fault("a table has too many rows"))?
-            .into())
+        give_count(count)
     }),
     function("sum(items)", "list -> any", |run, args| {
         collections::sum(run, args[0], None)
@@ -247,7 +246,71 @@ pub(super) const NATIVES: &[Native] = &[
     function(
         "sum_by(rows, by, column)",
         "rows, column, column -> list(group)",
-        sum_by,
+        |run, args| {
+            let query = query("sum_by", args[0])?;
+            let (by, name) = (text(args[1], "a column")?, text(args[2], "a column")?);
+            check_group_names("sum_by", &by, &name)?;
+            let groups = run.with_table(query.table, |table| query.sum_by(table, &by, &name))?;
+            give_groups(run, &by, &name, groups)
+        },
+    ),
+    function("total(rows, formula)", "rows, formula -> computed", total),
+    function(
+        "total(rows, formula, given)",
+        "rows, formula, map -> computed",
+        total,
+    ),
+    function(
+        "total(rows, formula, given, start)",
+        "rows, formula, map, any -> computed",
+        total,
+    ),
+    function(
+        "total_by(rows, by, formula)",
+        "rows, column, formula -> list(computed_group)",
+        total_by,
+    ),
+    function(
+        "total_by(rows, by, formula, given)",
+        "rows, column, formula, map -> list(computed_group)",
+        total_by,
+    ),
+    function(
+        "set(rows, column, formula)",
+        "rows, column, formula -> int",
+        set,
+    ),
+    function(
+        "set(rows, column, formula, given)",
+        "rows, column, formula, map -> int",
+        set,
+    ),
+    function(
+        "update_all(rows, changes)",
+        "rows, entries -> int",
+        |run, args| {
+            let (query, entries) = (query("update_all", args[0])?, entries(args[1])?);
+            let rows = run.write_table(query.table, |table| query.update_all(table, entries))?;
+            give_count(rows)
+        },
+    ),
+    function("delete_all(rows)", "rows -> int", |run, args| {
+        let query = query("delete_all", args[0])?;
+        let rows = run.write_table(query.table, |table| query.delete_all(table))?;
+        give_count(rows)
+    }),
+    function(
+        "insert_all(table, rows)",
+        "table, list(new_row) -> int",
+        |run, args| {
+            let table = handle("insert_all", args[0])?;
+            let Some(rows) = args[1].read_lock::<Array>() else {
+                return Err(wrong("insert_all", args[1]));
+            };
+            let rows = rows.iter().map(entries);
+            let inserted = run.write_table(table, |table| table.insert_all(rows))?;
+            give_count(inserted)
+        },
     ),
 ];
 
@@ -344,27 +407,98 @@ fn get(run: &Run, args: &mut [&mut Dynamic]) -> Result<Dynamic, Raised> {
     run.give(row)
 }
 
-/// `sum_by("farmer", "amount")` is a list of `#{ farmer, amount, count }` in the order of the farmers.
-fn sum_by(run: &Run, args: &mut [&mut Dynamic]) -> Result<Dynamic, Raised> {
-    let query = query("sum_by", args[0])?;
-    let (by, name) = (text(args[1], "a column")?, text(args[2], "a column")?);
+fn give_count(rows: u64) -> Result<Dynamic, Raised> {
+    let rows = i64::try_from(rows).map_err(|_| Raised::fault("a table has too many rows"))?;
+    Ok(rows.into())
+}
+
+/// Groups are maps with three entries, which must not have one name.
+fn check_group_names(what: &str, by: &str, name: &str) -> Result<(), Raised> {
     if by == name || by == "count" || name == "count" {
-        let message = format!("sum_by(\"{by}\", \"{name}\") would give two entries one name");
-        return Err(Raised::new("bad_query", message, "rename the column"));
+        let message = format!("{what}(\"{by}\", \"{name}\") would give two entries one name");
+        return Err(Raised::new("bad_query", message, "rename one of them"));
     }
-    let groups = run.with_table(query.table, |table| {
-        let groups = query.sum_by(table, &by, &name)?;
-        table.meter.list(groups.len())?;
-        Ok(groups)
-    })?;
-    let group = |(value, sum, count): (Value, Value, u64)| {
+    Ok(())
+}
+
+/// A list of `#{ farmer, amount, count }` for groups by `farmer` of `amount`.
+fn give_groups(run: &Run, by: &str, name: &str, groups: Vec<Group>) -> Result<Dynamic, Raised> {
+    run.meter.list(groups.len())?;
+    let group = |(value, sum, count): Group| {
         let count = Value::Int(i64::try_from(count).unwrap_or(i64::MAX));
         let entries = [
-            (by.to_string(), value),
-            (name.to_string(), sum),
+            (by.to_owned(), value),
+            (name.to_owned(), sum),
             ("count".to_owned(), count),
         ];
         Value::Map(BTreeMap::from(entries))
     };
     run.give(Value::List(groups.into_iter().map(group).collect()))
+}
+
+/// Works with a formula over the rows of a query; `given` is the map of values for its parameters, if there is one.
+fn with_formula<T>(
+    run: &Run,
+    table: usize,
+    name: &str,
+    given: Option<&Dynamic>,
+    work: impl FnOnce(&mut Table, &Bound) -> Result<T, Raised>,
+) -> Result<T, Raised> {
+    let formula = run.formula(name)?;
+    let given = given.map(entries_of_given).transpose()?.unwrap_or_default();
+    let given = fit_given(formula, given)?;
+    let settings = run.settings(formula)?;
+    run.with_table(table, |table| {
+        let bound = Bound::new(formula, table.decl, &given, run.formula_work(&settings))?;
+        work(table, &bound)
+    })
+}
+
+fn entries_of_given(value: &Dynamic) -> Result<BTreeMap<String, Value>, Raised> {
+    match to_value(value)? {
+        Value::Map(entries) => Ok(entries),
+        other => {
+            let message = format!(
+                "the parameters of a formula are a map, {} is given",
+                other.kind()
+            );
+            Err(Raised::type_error(message))
+        }
+    }
+}
+
+/// `total(formula)`, `total(formula, #{ … })`, `total(formula, #{ … }, start)`
+fn total(run: &Run, args: &mut [&mut Dynamic]) -> Result<Dynamic, Raised> {
+    let query = query("total", args[0])?;
+    let name = text(args[1], "a formula")?;
+    let given = args.get(2).map(|given| &**given);
+    let start = args.get(3).map(|start| to_value(start)).transpose()?;
+    let sum = with_formula(run, query.table, &name, given, |table, bound| {
+        query.total(table, bound, start)
+    })?;
+    run.give(sum)
+}
+
+/// `total_by(column, formula)`, `total_by(column, formula, #{ … })`
+fn total_by(run: &Run, args: &mut [&mut Dynamic]) -> Result<Dynamic, Raised> {
+    let query = query("total_by", args[0])?;
+    let (by, name) = (text(args[1], "a column")?, text(args[2], "a formula")?);
+    check_group_names("total_by", &by, &name)?;
+    let given = args.get(3).map(|given| &**given);
+    let groups = with_formula(run, query.table, &name, given, |table, bound| {
+        query.total_by(table, &by, bound)
+    })?;
+    give_groups(run, &by, &name, groups)
+}
+
+/// `set(column, formula)`, `set(column, formula, #{ … })`
+fn set(run: &Run, args: &mut [&mut Dynamic]) -> Result<Dynamic, Raised> {
+    run.check_writable()?;
+    let query = query("set", args[0])?;
+    let (column, name) = (text(args[1], "a column")?, text(args[2], "a formula")?);
+    let given = args.get(3).map(|given| &**given);
+    let rows = with_formula(run, query.table, &name, given, |table, bound| {
+        query.set(table, &column, bound)
+    })?;
+    give_count(rows)
 }
