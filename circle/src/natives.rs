@@ -6,6 +6,7 @@ use threescript::action::Type;
 use threescript::engine::{Catalog, NativeFunction};
 use threescript::value::{Amount, AssetCode, Assets, Value};
 
+use crate::credential;
 use crate::digest::Hash;
 use crate::iou;
 use crate::ledger;
@@ -202,6 +203,33 @@ pub fn catalog(assets: &Assets) -> Catalog {
         20,
         true,
         "Whether the circle has an active policy of this name.",
+    );
+    add(
+        "circle",
+        "key",
+        vec![account("account")],
+        Type::Bytes,
+        50,
+        true,
+        "The ed25519 key of a registered account: 32 bytes. Fails with account.unknown.",
+    );
+    add(
+        "credential",
+        "check",
+        vec![text("token"), ("key".into(), Type::Bytes)],
+        Type::Map,
+        20_000,
+        true,
+        "Reads a JSON Web Token signed with EdDSA, a Verifiable Credential for example, and checks the signature with the issuer's ed25519 key. Returns header and claims, as maps; times, issuer and subject are for the policy to judge. Fails with credential.size, .form, .json, .algorithm, .critical, .key or .signature.",
+    );
+    add(
+        "credential",
+        "did",
+        vec![("key".into(), Type::Bytes)],
+        Type::Text,
+        500,
+        true,
+        "The decentralized identifier did:key:z6Mk… of an ed25519 key. Fails with credential.key.",
     );
     add(
         "circle",
@@ -416,6 +444,28 @@ pub(crate) fn call(
         ("circle", "is_active", [Value::Text(policy)]) => Ok(Value::Bool(
             host.session().context.policies.contains_key(policy),
         )),
+        ("circle", "key", [Value::Account(name)]) => {
+            let account = crate::accounts::by_name(&host.session().rows, name)?;
+            let account = account.ok_or_else(|| {
+                Rejection::new(
+                    "account.unknown",
+                    format!("there is no account {name}; register it first"),
+                )
+            })?;
+            Ok(Value::Bytes(account.key.0.to_vec()))
+        }
+        ("credential", "check", [Value::Text(token), Value::Bytes(key)]) => {
+            let checked = credential::check(token, key)?;
+            Ok(map([
+                ("header", checked.header),
+                ("claims", checked.claims),
+            ]))
+        }
+        ("credential", "did", [Value::Bytes(key)]) => {
+            let key = <[u8; 32]>::try_from(key.as_slice())
+                .map_err(|_| Rejection::new("credential.key", "an ed25519 key has 32 bytes"))?;
+            Ok(Value::Text(credential::did(&key)))
+        }
         ("circle", "has_role", [Value::Account(account), Value::Text(role)]) => {
             let account = crate::accounts::by_name(&host.session().rows, account)?;
             Ok(Value::Bool(
