@@ -2,6 +2,7 @@
 
 mod actions;
 mod collections;
+pub(crate) mod manual;
 mod money;
 mod numbers;
 pub(crate) mod signature;
@@ -85,17 +86,21 @@ const fn property(name: &'static str, cases: &'static str, body: Body) -> Native
     }
 }
 
+/// The chapters of the library.
+fn parts() -> [(&'static str, &'static [Native]); 6] {
+    [
+        ("runs", actions::NATIVES),
+        ("tables", tables::NATIVES),
+        ("numbers", numbers::NATIVES),
+        ("money", money::NATIVES),
+        ("texts", texts::NATIVES),
+        ("lists and maps", collections::NATIVES),
+    ]
+}
+
 /// All functions and properties.
 pub(crate) fn natives() -> impl Iterator<Item = &'static Native> {
-    let parts = [
-        actions::NATIVES,
-        tables::NATIVES,
-        numbers::NATIVES,
-        money::NATIVES,
-        texts::NATIVES,
-        collections::NATIVES,
-    ];
-    parts.into_iter().flatten()
+    parts().into_iter().flat_map(|(_, natives)| natives)
 }
 
 const OPERATORS: [&str; 17] = [

@@ -19,6 +19,7 @@ pub(crate) mod values;
 pub use catalog::{Catalog, NativeActor, NativeEvent, NativeFunction, Word};
 pub use error::ScriptError;
 pub use host::{BlockInfo, Caller, Host, HostError, Rows};
+pub use library::manual::LibraryFunction;
 pub use limits::Limits;
 pub use meter::Usage;
 pub use observe::{Moment, Observer, Shown, Step};
@@ -31,6 +32,12 @@ pub(crate) use row_view::RowView;
 pub(crate) use run::Run;
 
 use crate::value::Value;
+
+/// Every function and property that bodies may call without a module: what they take and give, what they do, how they
+/// fail, what they cost, and an example.
+pub fn host_functions() -> Vec<LibraryFunction> {
+    library::manual::functions()
+}
 
 /// What a run that succeeded yields.
 #[derive(Clone, Debug, PartialEq, Eq)]

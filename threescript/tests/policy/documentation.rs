@@ -82,3 +82,40 @@ fn every_snippet_of_the_language_page_does_what_it_says() {
         "{files} files and {lines} lines were checked"
     );
 }
+
+#[test]
+fn the_example_of_every_library_function_gives_what_its_page_says() {
+    let functions = threescript::engine::host_functions();
+    let mut differences = Vec::new();
+    for function in &functions {
+        let result = run_body(function.example);
+        if result != function.result {
+            differences.push(format!(
+                "{}: {} // {result}",
+                function.form, function.example
+            ));
+        }
+        // The example uses what it is an example of.
+        let name = match function.form {
+            "contains(whole, part)" => " in ",
+            _ => function.name,
+        };
+        let alias = [
+            "minutes",
+            "days",
+            "weeks",
+            "seconds",
+            "debug(value)",
+            "to_string(value)",
+            "amount(number, asset)",
+        ];
+        assert!(
+            function.example.contains(name) || alias.contains(&function.form),
+            "{} is not used in {}",
+            function.form,
+            function.example
+        );
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    assert!(functions.len() > 80, "{}", functions.len());
+}
