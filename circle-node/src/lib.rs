@@ -5,6 +5,7 @@ pub mod cli;
 pub mod config;
 pub mod devnet;
 pub mod genesis_file;
+pub mod history;
 pub mod iou_file;
 pub mod iou_make;
 pub mod keyring;

@@ -62,6 +62,11 @@ pub fn newest_substantial(rows: &(impl KeyValue + ?Sized)) -> Result<u64, StoreF
     Ok(NEWEST_SUBSTANTIAL.get(rows, ())?.unwrap_or(0))
 }
 
+/// Whether a local row says what this node concluded.
+pub(crate) fn is_conclusion(key: &[u8]) -> bool {
+    key.starts_with(&CONCLUDED.key(())) || key.starts_with(&NEWEST_SUBSTANTIAL.key(()))
+}
+
 /// Keeps a checkpoint of this node.
 pub(crate) fn keep(rows: &mut Overlay, concluded: &Concluded) {
     let height = concluded.checkpoint.height;

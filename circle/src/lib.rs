@@ -39,6 +39,7 @@ mod schedule;
 pub mod session;
 pub mod state;
 mod table;
+pub mod trial;
 
 pub use account::{Account, NONCE_WINDOW, NonceWindow, ROLES, check_name};
 pub use accounts::{by_key as account_by_key, by_name as account_by_name};

@@ -27,6 +27,7 @@ use crate::session::{BlockContext, Emitted, Refusal, Session, Stop};
 use crate::state::{
     Change, CommitBatch, Head, KeyValue, Memory, Overlay, Region, RegionView, StoreFault, Tree,
 };
+use crate::trial::Trial;
 
 /// The stack, in bytes, that the thread calling [`Machine::execute`] needs for the deepest script the limits allow.
 pub const STACK_BYTES: usize = 64 * 1024 * 1024;
@@ -39,6 +40,7 @@ pub struct Machine {
     language: Arc<Language>,
     library: Library,
     fault: Option<Fault>,
+    trial: Option<Trial>,
 }
 
 /// What became of a block.
@@ -83,7 +85,22 @@ impl Machine {
             language: Arc::new(language),
             library: Library::default(),
             fault,
+            trial: None,
         })
+    }
+
+    /// A machine that tries out a policy from height `from` on, in the place of the active one of its name.
+    pub fn trying(&self, policy: Arc<threescript::policy::Policy>, from: u64) -> Self {
+        let mut machine = self.clone();
+        // Known by its file, so that places point into it.
+        machine.library.know(policy.clone());
+        machine.trial = Some(Trial::new(policy, from));
+        machine
+    }
+
+    /// What policies are compiled against.
+    pub fn language(&self) -> &Language {
+        &self.language
     }
 
     /// What the circle started with.
@@ -100,7 +117,7 @@ impl Machine {
         }
         for source in &self.genesis.policies {
             let policy = policies::install(&mut rows, source, &self.language)?;
-            policies::activate_now(&mut rows, &policy);
+            policies::activate_now(&mut rows, &policy, 1);
             schedule::begin(
                 &mut rows,
                 &policy,
@@ -201,7 +218,10 @@ impl Machine {
         height: u64,
         time_ms: u64,
     ) -> Result<(Box<Session>, bool), StoreFault> {
-        let activated = policies::activate_due(&mut rows, height)? > 0;
+        let mut activated = policies::activate_due(&mut rows, height)? > 0;
+        if let Some(trial) = &self.trial {
+            activated |= trial.hold(&mut rows, height)?;
+        }
         let context = self.context(&rows, height, time_ms)?;
         if activated {
             schedule::begin_new(&mut rows, &context)?;

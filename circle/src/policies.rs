@@ -70,6 +70,11 @@ impl Library {
         Ok(active)
     }
 
+    /// Takes a policy that is compiled already.
+    pub(crate) fn know(&mut self, policy: Arc<Policy>) {
+        self.compiled.insert(policy.hash(), policy);
+    }
+
     /// All installed policies, by hash.
     pub fn installed(
         &mut self,
@@ -146,17 +151,36 @@ pub fn check_name(policy: &Policy) -> Result<(), Rejection> {
 /// Stores a policy that compiles. Storing it again changes nothing.
 pub fn install(rows: &mut Overlay, source: &str, language: &Language) -> Result<Policy, Failure> {
     let policy = compile(source, language)?;
-    SOURCES.put(rows, policy.hash(), &source.to_owned());
+    keep(rows, &policy);
     Ok(policy)
 }
 
-/// Makes an installed policy active at once; for the genesis.
-pub(crate) fn activate_now(rows: &mut Overlay, policy: &Policy) {
+/// Stores a policy under its hash.
+pub(crate) fn keep(rows: &mut Overlay, policy: &Policy) {
+    SOURCES.put(rows, policy.hash(), &policy.source().to_owned());
+}
+
+/// Makes an installed policy active at once, without a decision: for the genesis, and for trials.
+pub(crate) fn activate_now(rows: &mut Overlay, policy: &Policy, height: u64) {
     let active = Active {
         hash: policy.hash(),
-        since: 1,
+        since: height,
     };
     ACTIVE.put(rows, policy.name(), &active);
+}
+
+/// Whether this very policy is active.
+pub(crate) fn is_active(rows: &Overlay, policy: &Policy) -> Result<bool, StoreFault> {
+    let active = ACTIVE.get(rows, policy.name())?;
+    Ok(active.is_some_and(|active| active.hash == policy.hash()))
+}
+
+/// Takes back a decided activation, if there is one.
+pub(crate) fn withdraw(rows: &mut Overlay, name: &str) -> Result<(), StoreFault> {
+    if PENDING.has(rows, name)? {
+        PENDING.delete(rows, name);
+    }
+    Ok(())
 }
 
 /// Decides that an installed policy becomes active at `height`, or as soon after as this decision is certified. A height of

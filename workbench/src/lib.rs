@@ -6,3 +6,4 @@ pub mod files;
 pub mod format;
 pub mod language;
 pub mod problem;
+pub mod replay;

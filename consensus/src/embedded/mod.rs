@@ -12,6 +12,7 @@ mod driver;
 mod members;
 mod network;
 mod proposal;
+mod recorded;
 pub(crate) mod shared;
 mod signing;
 mod start;
@@ -30,6 +31,7 @@ use crate::log::{
     BlockStream, BoxFuture, LogError, LogStatus, Member, MembersError, OrderedLog, SubmitError,
 };
 pub use config::{Check, Config, Limits, StartError, Timeouts};
+pub use recorded::Recorded;
 use shared::Shared;
 
 /// The handle of a running engine; clones are the same engine. When the last one is dropped, the engine is torn down

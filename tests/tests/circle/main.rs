@@ -7,6 +7,7 @@ mod golden;
 mod policies;
 mod random;
 mod readme;
+mod replay;
 mod unanimity;
 mod votes;
 mod workspace;

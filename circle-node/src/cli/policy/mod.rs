@@ -3,6 +3,7 @@
 mod install;
 mod list;
 mod propose;
+mod replay;
 mod show;
 
 use std::path::Path;
@@ -34,6 +35,7 @@ enum Verb {
     Propose(propose::Args),
     List(list::Args),
     Show(show::Args),
+    Replay(replay::Args),
 }
 
 impl Args {
@@ -45,6 +47,7 @@ impl Args {
             Verb::Propose(args) => args.json,
             Verb::List(args) => args.json,
             Verb::Show(args) => args.json,
+            Verb::Replay(args) => args.json,
         }
     }
 }
@@ -60,6 +63,7 @@ pub fn run(args: Args) -> Result<ExitCode, Problem> {
         Verb::Propose(args) => propose::run(args)?,
         Verb::List(args) => list::run(args).map(|()| Outcome::Passed)?,
         Verb::Show(args) => show::run(args).map(|()| Outcome::Passed)?,
+        Verb::Replay(args) => replay::run(args)?,
     };
     Ok(match outcome {
         Outcome::Passed => ExitCode::SUCCESS,

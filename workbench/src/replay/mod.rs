@@ -1,0 +1,210 @@
+//! Replays: what a recorded history would have become with another policy.
+//!
+//! The recorded blocks are executed from the genesis on by the machine of a node. From one height on a second timeline runs beside
+//! the first, on the same blocks, in which the candidate is active in the place of the policy of its name. Guardians
+//! attested the first timeline; the second certifies and releases when the first did, so nothing is held back. People are
+//! taken to act as they did.
+
+mod compare;
+mod screen;
+
+use std::sync::Arc;
+
+use circle::block::Block;
+use circle::digest::Hash;
+use circle::genesis::Genesis;
+use circle::machine::{Executed, Machine};
+use circle::policies;
+use circle::session::Stop;
+use circle::state::{Head, Memory, Region, RegionView};
+use circle::trial;
+use threescript::policy::Policy;
+
+pub use compare::{Count, Moved, Outcome, Refused, Report, Version};
+pub use screen::screen;
+
+use crate::problem::Problem;
+use compare::Comparison;
+
+/// What a circle recorded.
+pub trait History {
+    /// What it started with.
+    fn genesis(&self) -> &Genesis;
+
+    /// The last height that is there.
+    fn head(&self) -> u64;
+
+    /// The block at a height up to the head. Heights are asked for in rising order.
+    fn block(&mut self, height: u64) -> Result<Block, Problem>;
+
+    /// The digest of the checkpoint that the node which recorded this concluded at a height, if it still says so.
+    fn checkpoint(&mut self, height: u64) -> Result<Option<Hash>, Problem>;
+}
+
+/// What is tried out.
+pub struct Candidate<'a> {
+    /// The file, for places in it.
+    pub file: &'a str,
+    /// The policy file.
+    pub source: &'a str,
+    /// The first height at which it runs.
+    pub from: u64,
+    /// The last height that is executed; without, all.
+    pub to: Option<u64>,
+}
+
+/// Executes the history in both timelines and compares them. `progress` is told each executed height and the last.
+///
+/// The calling thread needs a stack of [`circle::machine::STACK_BYTES`]. Errors: a candidate that cannot take the place of an active
+/// policy, heights that are not there, and a history that this program concludes otherwise on than its node did.
+pub fn replay(
+    history: &mut dyn History,
+    candidate: &Candidate<'_>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Report, Problem> {
+    let head = history.head();
+    let to = candidate.to.unwrap_or(head);
+    check_heights(candidate.from, to, head)?;
+    let mut recorded = Timeline::begin(history.genesis())?;
+    for height in 1..candidate.from {
+        recorded.execute(&history.block(height)?)?;
+        progress(height, to);
+    }
+    let policy = Arc::new(compile(candidate, &recorded)?);
+    let (mut tried, replaced) = recorded.fork(&policy, candidate.from)?;
+    let mut comparison = Comparison::new(candidate.from, history.genesis().assets.keys().cloned());
+    for height in candidate.from..=to {
+        let block = history.block(height)?;
+        let real = recorded.run(&block)?;
+        let mut other = tried.run(&block)?;
+        trial::conclude_as_recorded(&mut other.batch, &real.batch);
+        comparison.block(&block, &real.receipts, &other.receipts);
+        recorded.commit(real)?;
+        tried.commit(other)?;
+        progress(height, to);
+    }
+    let concluded = recorded.head()?.checkpoint;
+    let verified = match history.checkpoint(to)? {
+        None => false,
+        Some(theirs) if theirs == concluded => true,
+        Some(theirs) => return Err(other_conclusion(to, &concluded, &theirs)),
+    };
+    let assets = history
+        .genesis()
+        .decimals()
+        .map_err(|error| Problem::of("genesis.assets", error))?;
+    comparison.report(
+        &assets,
+        (&recorded.memory, &tried.memory),
+        Version::of(&policy),
+        replaced,
+        (candidate.from, to),
+        verified,
+    )
+}
+
+/// One run of a history.
+struct Timeline {
+    machine: Machine,
+    memory: Memory,
+}
+
+impl Timeline {
+    fn begin(genesis: &Genesis) -> Result<Self, Problem> {
+        let machine = Machine::new(genesis.clone(), None)?;
+        let first = machine.start().map_err(|stop| match stop {
+            Stop::Fault(fault) => Problem::from(fault),
+            Stop::Refused(refusal) => Problem::from(refusal.rejection),
+        })?;
+        let mut memory = Memory::new();
+        memory.commit(first)?;
+        Ok(Self { machine, memory })
+    }
+
+    fn run(&mut self, block: &Block) -> Result<Executed, Problem> {
+        Ok(self.machine.execute(Arc::new(self.memory.clone()), block)?)
+    }
+
+    fn commit(&mut self, executed: Executed) -> Result<(), Problem> {
+        Ok(self.memory.commit(executed.batch)?)
+    }
+
+    fn execute(&mut self, block: &Block) -> Result<(), Problem> {
+        let executed = self.run(block)?;
+        self.commit(executed)
+    }
+
+    fn head(&self) -> Result<Head, Problem> {
+        Head::read(&self.memory)?
+            .ok_or_else(|| Problem::new("replay.head", "the timeline is empty", "report this"))
+    }
+
+    /// A timeline in which `policy` takes the place of the active one of its name, and which one that is.
+    fn fork(&self, policy: &Arc<Policy>, from: u64) -> Result<(Self, Version), Problem> {
+        let state = RegionView::new(Arc::new(self.memory.clone()), Region::State);
+        let active = policies::active(&state)?;
+        let Some((_, replaced)) = active.iter().find(|(name, _)| name == policy.name()) else {
+            let names: Vec<&str> = active.iter().map(|(name, _)| name.as_str()).collect();
+            let reason = format!(
+                "no policy {} is active at height {from}; a candidate takes the place of the active policy of its name",
+                policy.name()
+            );
+            let mend = format!("name it as one of {}", names.join(", "));
+            return Err(Problem::new("replay.name", reason, mend));
+        };
+        let mut machine = self.machine.clone();
+        let installed = machine.installed(Arc::new(self.memory.clone()))?;
+        let version = installed
+            .iter()
+            .find(|installed| installed.hash() == replaced.hash)
+            .map_or(0, |installed| installed.version());
+        let replaced = Version {
+            name: policy.name().to_owned(),
+            version,
+            hash: hex::encode(replaced.hash),
+        };
+        let other = Self {
+            machine: self.machine.trying(policy.clone(), from),
+            memory: self.memory.clone(),
+        };
+        Ok((other, replaced))
+    }
+}
+
+fn compile(candidate: &Candidate<'_>, timeline: &Timeline) -> Result<Policy, Problem> {
+    let language = timeline.machine.language();
+    let (catalog, limits) = (&language.catalog, &language.limits);
+    let policy = threescript::policy::compile(candidate.source, candidate.file, catalog, limits);
+    let policy = policy.map_err(|faults| {
+        let all: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        let mend = "mend it; `circle policy check` shows the same";
+        Problem::new("policy.invalid", all.join("\n"), mend)
+    })?;
+    policies::check_name(&policy)?;
+    Ok(policy)
+}
+
+fn check_heights(from: u64, to: u64, head: u64) -> Result<(), Problem> {
+    let mend = format!("the history has the heights 1 to {head}");
+    let problem = |reason: String| Err(Problem::new("replay.height", reason, mend.clone()));
+    if from == 0 || from > head {
+        return problem(format!("there is no height {from} to begin at"));
+    }
+    if to > head {
+        return problem(format!("there is no height {to} to end at"));
+    }
+    if to < from {
+        return problem(format!("the heights {from} to {to} are none"));
+    }
+    Ok(())
+}
+
+fn other_conclusion(height: u64, ours: &Hash, theirs: &Hash) -> Problem {
+    let reason = format!(
+        "this program concludes {} at height {height}, the node concluded {}: what it would compare is not what happened",
+        hex::encode(ours),
+        hex::encode(theirs)
+    );
+    let mend = "use the version of the program that the node runs";
+    Problem::new("replay.other", reason, mend)
+}
