@@ -240,10 +240,7 @@ pub fn signing(
 }
 
 /// What key ceremonies wait for from the member with index `guardian`.
-pub(crate) fn keygen_duties(
-    rows: &dyn KeyValue,
-    guardian: u32,
-) -> Result<Vec<KeygenDuty>, StoreFault> {
+pub fn keygen_duties(rows: &dyn KeyValue, guardian: u32) -> Result<Vec<KeygenDuty>, StoreFault> {
     let index = participant(guardian);
     let waiting = |(_, keygen): &(u64, Keygen)| keygen.waiting_for().contains(&index);
     let due = keygens(rows)?.into_iter().filter(waiting);

@@ -23,6 +23,8 @@ use crate::rejection::Rejection;
 use crate::session::{ActivePolicies, PolicyHost, Session, Stop};
 use crate::state::{Change, KeyValue, Memory, Overlay, StoreFault};
 
+const PRESENT: &str = "the session is there between blocks";
+
 /// A circle that one process tries things out on.
 pub struct Rehearsal {
     machine: Machine,
@@ -122,8 +124,10 @@ impl Rehearsal {
     ///
     /// # Panics
     /// If the books do not balance, as a node does.
-    pub fn finish(self) -> Result<(), StoreFault> {
-        self.into_snapshot().map(|_| ())
+    pub fn finish(mut self) -> Result<(), StoreFault> {
+        let Session { rows, .. } = *self.take();
+        let below = rows.base().clone();
+        check_books(&*below, &rows.changes())
     }
 
     /// Lets `observer` watch all policies that run from now on.
@@ -230,8 +234,9 @@ impl Rehearsal {
     }
 
     /// The height of the last block, and its time in milliseconds since 1970.
-    pub fn now(&mut self) -> (u64, u64) {
-        let context = &self.session().context;
+    pub fn now(&self) -> (u64, u64) {
+        let session = self.session.as_ref();
+        let context = &session.expect(PRESENT).context;
         (context.height, context.time_ms)
     }
 
@@ -254,15 +259,11 @@ impl Rehearsal {
     }
 
     fn session(&mut self) -> &mut Session {
-        self.session
-            .as_mut()
-            .expect("the session is there between blocks")
+        self.session.as_mut().expect(PRESENT)
     }
 
     fn take(&mut self) -> Box<Session> {
-        self.session
-            .take()
-            .expect("the session is there between blocks")
+        self.session.take().expect(PRESENT)
     }
 }
 
@@ -289,10 +290,16 @@ fn settle(rows: Overlay) -> Result<Memory, StoreFault> {
     let page = below.scan(&[], None, usize::MAX, false)?;
     all.write(page.into_iter().map(|(key, value)| (key, Some(value))));
     let changes = rows.changes();
-    assert!(
-        ledger::balances_hold(&*below, &changes)?,
-        "the ledger does not balance after a rehearsal"
-    );
+    check_books(&*below, &changes)?;
     all.write(changes);
     Ok(all)
+}
+
+/// A circle whose books do not balance must not go on, in a rehearsal neither.
+fn check_books(below: &dyn KeyValue, changes: &[Change]) -> Result<(), StoreFault> {
+    assert!(
+        ledger::balances_hold(below, changes)?,
+        "the ledger does not balance after a rehearsal"
+    );
+    Ok(())
 }

@@ -2,8 +2,12 @@
 
 pub mod command;
 pub mod console;
+pub mod coverage;
 pub mod files;
 pub mod format;
 pub mod language;
+pub mod literal;
 pub mod problem;
 pub mod replay;
+pub mod scratch;
+pub mod testing;

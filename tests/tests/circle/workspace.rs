@@ -8,7 +8,7 @@ const EDGES: [(&str, &[&str]); 6] = [
     ("threescript", &[]),
     ("treasury-protocol", &[]),
     ("circle", &["threescript", "treasury-protocol"]),
-    ("workbench", &["circle", "threescript"]),
+    ("workbench", &["circle", "threescript", "treasury-protocol"]),
     ("consensus", &[]),
     (
         "circle-node",

@@ -2,6 +2,7 @@
 
 mod check;
 mod fmt;
+mod test;
 
 use crate::console::{Console, Outcome};
 use crate::problem::Problem;
@@ -13,6 +14,8 @@ pub enum Command {
     Check(check::Args),
     /// Format policies and their tests: one style, comments kept.
     Fmt(fmt::Args),
+    /// Test policies on scratch circles.
+    Test(test::Args),
 }
 
 impl Command {
@@ -21,6 +24,7 @@ impl Command {
         match self {
             Self::Check(args) => args.json,
             Self::Fmt(args) => args.json,
+            Self::Test(args) => args.json,
         }
     }
 
@@ -29,6 +33,7 @@ impl Command {
         match self {
             Self::Check(args) => check::run(args, console),
             Self::Fmt(args) => fmt::run(args, console),
+            Self::Test(args) => test::run(args, console),
         }
     }
 }
