@@ -98,7 +98,16 @@ impl Parser<'_> {
                 self.must_be("{")?;
                 parts.push(self.list(&COLUMNS, Self::item_of_header)?);
             }
-            "const" | "param" | "formula" => {
+            "formula" => {
+                parts.extend([self.take(), Doc::Space, self.operand(true)?.doc, Doc::Space]);
+                parts.push(
+                    self.expect("=", "write `formula name(param: type): type = expression`")?,
+                );
+                let expression = self.expression(true)?.doc;
+                // Below the line, if it does not fit behind it.
+                parts.push(Doc::group(vec![Doc::indent(vec![Doc::Line, expression])]));
+            }
+            "const" | "param" => {
                 parts.extend([self.take(), Doc::Space]);
                 if self.next().kind != Kind::Word {
                     return Err(self.wanted("a name", "give it a name"));

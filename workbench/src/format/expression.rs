@@ -351,7 +351,7 @@ impl<'a> Parser<'a> {
         Some((precedence, precedence != 140))
     }
 
-    fn operand(&mut self, before_block: bool) -> Result<Expression, FormatError> {
+    pub fn operand(&mut self, before_block: bool) -> Result<Expression, FormatError> {
         let mut parts = Vec::new();
         let mut literal = true;
         loop {

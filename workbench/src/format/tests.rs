@@ -245,7 +245,7 @@ fn sources() -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn formatting_keeps_every_word_and_is_done_after_one_time(which in 0usize..5, comments: bool, choices in prop::collection::vec(any::<u8>(), 1..400)) {

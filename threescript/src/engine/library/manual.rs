@@ -64,6 +64,8 @@ const NONE: &str = "none";
 const ROW: &str = "8, and 1 for 64 bytes of the row";
 const WRITE: &str =
     "8 for the head of the table, the row and each index entry, and 1 for 64 bytes of the row";
+const BULK: &str = "as for reading and writing each of the rows";
+const FORMULA: &str = "as for reading the rows, and writing them if it does, and for each row the steps of the formula";
 const BUILD: &str = "4";
 const READ: &str = "8 for each row and index entry that it touches, and 1 for 64 bytes of a row; n log n for sorting n rows that no index has in order";
 const TEXT: &str = "1 for 64 bytes of the text, read and made";
@@ -344,6 +346,90 @@ const PAGES: &[Page] = &[
         READ,
         "for n in 0..4 { rows.insert(#{ n: n % 2, paid: n.of(\"TFT\") }); } rows.sum_by(\"n\", \"paid\")",
         "[{count: 2, n: 0, paid: 2 TFT}, {count: 2, n: 1, paid: 4 TFT}]",
+    ),
+    page(
+        &["insert_all(table, rows)"],
+        "Adds the rows of a list, and says how many.",
+        &[
+            "duplicate_key",
+            "missing_column",
+            "unknown_column",
+            "read_only",
+            "limit.writes",
+        ],
+        WRITE,
+        "rows.insert_all([#{ n: 5 }, #{ n: 6 }])",
+        "2",
+    ),
+    page(
+        &["update_all(rows, changes)"],
+        "Changes columns of all rows of a query or a table, and says how many there are.",
+        &["key_change", "unknown_column", "read_only", "limit.writes"],
+        BULK,
+        "rows.insert_all([#{ n: 5 }, #{ n: 6 }]); rows.where(\"n\", 5).update_all(#{ who: \"bob\" })",
+        "1",
+    ),
+    page(
+        &["delete_all(rows)"],
+        "Removes all rows of a query or a table, and says how many there were.",
+        &["read_only", "limit.writes"],
+        BULK,
+        "rows.insert_all([#{ n: 5 }, #{ n: 6 }]); rows.where(\"n\", 5).delete_all(); rows.count()",
+        "1",
+    ),
+    page(
+        &[
+            "set(rows, column, formula)",
+            "set(rows, column, formula, given)",
+        ],
+        "Sets a column of all rows of a query or a table to what a formula gives for them, and says how many there are. The parameters of the formula are what `given` says, otherwise the columns of their names.",
+        &[
+            "unknown_formula",
+            "unknown_column",
+            "inexact",
+            "overflow",
+            "read_only",
+            "limit.writes",
+        ],
+        FORMULA,
+        "rows.insert(#{ n: 1 }); rows.set(\"paid\", \"fee\", #{ rate: 50.percent }); rows.get(1).paid",
+        "0.1666667 TFT",
+    ),
+    page(
+        &[
+            "total(rows, formula)",
+            "total(rows, formula, given)",
+            "total(rows, formula, given, start)",
+        ],
+        "The sum of what a formula gives for the rows, and of `start`, which says what the sum of no rows is.",
+        &[
+            "unknown_formula",
+            "empty_sum",
+            "inexact",
+            "overflow",
+            "asset_mismatch",
+        ],
+        FORMULA,
+        "for n in 1..=3 { rows.insert(#{ n: n }); } rows.total(\"fee\", #{ rate: 50.percent })",
+        "1 TFT",
+    ),
+    page(
+        &[
+            "total_by(rows, by, formula)",
+            "total_by(rows, by, formula, given)",
+        ],
+        "For each value of `by`, in their order: a map with that value, the sum of what the formula gives under the name of the formula, and `count`.",
+        &[
+            "unknown_formula",
+            "unknown_column",
+            "bad_query",
+            "inexact",
+            "overflow",
+            "asset_mismatch",
+        ],
+        FORMULA,
+        "rows.insert(#{ n: 3, who: \"bob\" }); rows.total_by(\"who\", \"fee\", #{ rate: 1.percent })",
+        "[{count: 1, fee: 0.01 TFT, who: @bob}]",
     ),
     page(
         &["dec(value)"],
