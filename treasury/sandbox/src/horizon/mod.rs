@@ -1,0 +1,328 @@
+//! The ledger through the HTTP API that Stellar's official SDKs speak.
+//!
+//! Each submitted transaction closes a ledger of its own at once, so an answer says what became of it. `GET /friendbot?addr=G…`
+//! gives a new account 10,000 XLM.
+
+mod collections;
+mod page;
+mod problem;
+mod records;
+mod stream;
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::extract::{Form, Path, Query, State};
+use axum::http::HeaderMap;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use stellar_xdr as xdr;
+use tokio::sync::watch;
+use xdr::{Limits, ReadXdr, WriteXdr};
+
+use crate::ledger::account::{Id, account_id};
+use crate::ledger::{BASE_FEE, Included, Ledger, Submission};
+use problem::Problem;
+
+/// The protocol whose rules the ledger follows.
+pub const PROTOCOL: u32 = 23;
+/// What friendbot gives, in stroops.
+const GIFT: i64 = 10_000 * 10_000_000;
+/// The largest envelope that is read: 100 operations and 20 signatures stay far below.
+const ENVELOPE_BYTES_MAX: usize = 1024 * 1024;
+
+/// A ledger that many clients read and write.
+#[derive(Clone)]
+pub struct Sandbox {
+    ledger: Arc<RwLock<Ledger>>,
+    /// The number of the last ledger, for those who wait for the next.
+    closed: Arc<watch::Sender<u32>>,
+}
+
+impl Sandbox {
+    /// A new network.
+    pub fn new(passphrase: &str) -> Self {
+        let ledger = Ledger::new(passphrase, now());
+        let (closed, _) = watch::channel(ledger.sequence());
+        Self {
+            ledger: Arc::new(RwLock::new(ledger)),
+            closed: Arc::new(closed),
+        }
+    }
+
+    /// The ledger as it is.
+    pub fn ledger(&self) -> RwLockReadGuard<'_, Ledger> {
+        self.ledger.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a transaction. Errors: an envelope of a kind that the network gave up.
+    pub fn submit(&self, envelope: &xdr::TransactionEnvelope) -> Result<Submission, xdr::Error> {
+        let mut ledger = self.ledger.write().unwrap_or_else(PoisonError::into_inner);
+        let submission = ledger.submit(envelope, now())?;
+        self.closed.send_replace(ledger.sequence());
+        Ok(submission)
+    }
+
+    /// Closes a ledger without transactions, as the network does every few seconds.
+    pub fn close(&self) {
+        let mut ledger = self.ledger.write().unwrap_or_else(PoisonError::into_inner);
+        ledger.close(now());
+        self.closed.send_replace(ledger.sequence());
+    }
+
+    /// Gives a new account its first balance. Errors: it exists already, or everything was given away.
+    pub fn befriend(&self, id: &Id) -> Result<Submission, xdr::Error> {
+        let (root, sequence, passphrase) = {
+            let ledger = self.ledger();
+            let root = Ledger::root_secret(ledger.passphrase());
+            let key: Id = ed25519_zebra::VerificationKeyBytes::from(&root).into();
+            let sequence = ledger.account(&key).map_or(0, |account| account.sequence);
+            (root, sequence, ledger.passphrase().to_owned())
+        };
+        let key: Id = ed25519_zebra::VerificationKeyBytes::from(&root).into();
+        let create = xdr::OperationBody::CreateAccount(xdr::CreateAccountOp {
+            destination: account_id(id),
+            starting_balance: GIFT,
+        });
+        let operation = xdr::Operation {
+            source_account: None,
+            body: create,
+        };
+        let tx = xdr::Transaction {
+            source_account: xdr::MuxedAccount::Ed25519(xdr::Uint256(key)),
+            fee: BASE_FEE,
+            seq_num: xdr::SequenceNumber(sequence + 1),
+            cond: xdr::Preconditions::None,
+            memo: xdr::Memo::None,
+            operations: vec![operation].try_into()?,
+            ext: xdr::TransactionExt::V0,
+        };
+        let network: [u8; 32] = Sha256::digest(passphrase.as_bytes()).into();
+        let signature: [u8; 64] = root.sign(&tx.hash(network)?).into();
+        let signed = xdr::DecoratedSignature {
+            hint: xdr::SignatureHint([key[28], key[29], key[30], key[31]]),
+            signature: xdr::Signature(signature.to_vec().try_into()?),
+        };
+        let envelope = xdr::TransactionEnvelope::Tx(xdr::TransactionV1Envelope {
+            tx,
+            signatures: vec![signed].try_into()?,
+        });
+        self.submit(&envelope)
+    }
+
+    /// The HTTP API.
+    pub fn router(self) -> Router {
+        Router::new()
+            .route("/", get(root))
+            .route("/fee_stats", get(fee_stats))
+            .route("/friendbot", get(friendbot).post(friendbot))
+            .route("/accounts/{id}", get(account))
+            .route("/accounts/{id}/data/{name}", get(account_data))
+            .route("/transactions/{hash}", get(transaction))
+            .route("/operations/{id}", get(operation))
+            .route("/ledgers/{sequence}", get(ledger))
+            .route("/claimable_balances/{id}", get(claimable_balance))
+            .merge(collections::routes())
+            .fallback(|| async { Problem::missing() })
+            .with_state(self)
+    }
+}
+
+/// The clock of this machine, in Unix seconds.
+fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |elapsed| elapsed.as_secs())
+}
+
+/// The address under which the client reaches the sandbox, for links.
+fn base(headers: &HeaderMap) -> String {
+    let host = headers.get("host").and_then(|host| host.to_str().ok());
+    format!("http://{}", host.unwrap_or("localhost"))
+}
+
+/// A digest that names a ledger.
+fn ledger_hash(ledger: &Ledger, sequence: u32) -> [u8; 32] {
+    Sha256::digest(format!("{} {sequence}", ledger.passphrase())).into()
+}
+
+async fn root(State(sandbox): State<Sandbox>, headers: HeaderMap) -> Json<Value> {
+    let (ledger, base) = (sandbox.ledger(), base(&headers));
+    let latest = ledger.sequence();
+    Json(json!({
+        "horizon_version": concat!("guardian-circle-sandbox ", env!("CARGO_PKG_VERSION")),
+        "core_version": "none", "ingest_latest_ledger": latest, "history_latest_ledger": latest,
+        "history_latest_ledger_closed_at": records::time(ledger.time()), "history_elder_ledger": 1,
+        "core_latest_ledger": latest, "network_passphrase": ledger.passphrase(),
+        "current_protocol_version": PROTOCOL, "supported_protocol_version": PROTOCOL,
+        "core_supported_protocol_version": PROTOCOL,
+        "_links": {
+            "self": { "href": format!("{base}/") },
+            "account": { "href": format!("{base}/accounts/{{account_id}}"), "templated": true },
+            "transactions": { "href": format!("{base}/transactions{{?cursor,limit,order}}"), "templated": true },
+            "friendbot": { "href": format!("{base}/friendbot{{?addr}}"), "templated": true },
+        },
+    }))
+}
+
+async fn fee_stats(State(sandbox): State<Sandbox>) -> Json<Value> {
+    let fee = BASE_FEE.to_string();
+    let mut spread = json!({ "max": fee, "min": fee, "mode": fee });
+    for percent in [10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99] {
+        spread[format!("p{percent}")] = json!(fee);
+    }
+    let latest = sandbox.ledger().sequence();
+    Json(json!({
+        "last_ledger": latest.to_string(), "last_ledger_base_fee": fee, "ledger_capacity_usage": "0.01",
+        "fee_charged": spread, "max_fee": spread,
+    }))
+}
+
+#[derive(Deserialize)]
+struct Friend {
+    addr: String,
+}
+
+async fn friendbot(
+    State(sandbox): State<Sandbox>,
+    headers: HeaderMap,
+    Query(friend): Query<Friend>,
+) -> Result<Json<Value>, Problem> {
+    let id = records::parse_address(&friend.addr)
+        .ok_or_else(|| Problem::bad_request("addr", "it is no G… address"))?;
+    let submission = sandbox
+        .befriend(&id)
+        .map_err(|error| Problem::bad_request("addr", error.to_string()))?;
+    answer(submission, "", &headers)
+}
+
+fn parse_id(text: &str) -> Result<Id, Problem> {
+    records::parse_address(text)
+        .ok_or_else(|| Problem::bad_request("account_id", format!("{text} is no G… address")))
+}
+
+async fn account(
+    State(sandbox): State<Sandbox>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let id = parse_id(&id)?;
+    let ledger = sandbox.ledger();
+    let account = ledger.account(&id).ok_or_else(Problem::missing)?;
+    Ok(Json(records::account(&id, account, &base(&headers))))
+}
+
+async fn account_data(
+    State(sandbox): State<Sandbox>,
+    headers: HeaderMap,
+    Path((id, name)): Path<(String, String)>,
+) -> Result<Json<Value>, Problem> {
+    let id = parse_id(&id)?;
+    let ledger = sandbox.ledger();
+    let account = ledger.account(&id).ok_or_else(Problem::missing)?;
+    let record = records::account(&id, account, &base(&headers));
+    let value = record["data"].get(&name).ok_or_else(Problem::missing)?;
+    Ok(Json(json!({ "value": value })))
+}
+
+fn parse_hash(text: &str) -> Result<[u8; 32], Problem> {
+    let mut hash = [0; 32];
+    hex::decode_to_slice(text, &mut hash)
+        .map_err(|_| Problem::bad_request("tx_id", "a hash has 64 hexadecimal digits"))?;
+    Ok(hash)
+}
+
+async fn transaction(
+    State(sandbox): State<Sandbox>,
+    headers: HeaderMap,
+    Path(hash): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let hash = parse_hash(&hash)?;
+    let ledger = sandbox.ledger();
+    let included = ledger.transaction(&hash).ok_or_else(Problem::missing)?;
+    Ok(Json(records::transaction(included, &base(&headers))))
+}
+
+async fn operation(
+    State(sandbox): State<Sandbox>,
+    headers: HeaderMap,
+    Path(id): Path<u64>,
+) -> Result<Json<Value>, Problem> {
+    let (ledger, base) = (sandbox.ledger(), base(&headers));
+    let mut all = ledger
+        .included()
+        .iter()
+        .flat_map(|included| records::operations(included, &base));
+    let found = all.find(|(token, _)| *token == id);
+    found
+        .map(|(_, record)| Json(record))
+        .ok_or_else(Problem::missing)
+}
+
+async fn ledger(
+    State(sandbox): State<Sandbox>,
+    headers: HeaderMap,
+    Path(sequence): Path<u32>,
+) -> Result<Json<Value>, Problem> {
+    let ledger = sandbox.ledger();
+    let record = records::ledger(&ledger, sequence, &base(&headers));
+    record.map(Json).ok_or_else(Problem::missing)
+}
+
+async fn claimable_balance(
+    State(sandbox): State<Sandbox>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let hash = id
+        .strip_prefix("00000000")
+        .ok_or_else(|| Problem::bad_request("id", "it begins with 00000000"))?;
+    let hash = parse_hash(hash)?;
+    let ledger = sandbox.ledger();
+    let mut all = ledger.claimable();
+    let found = all.find(|(id, _)| **id == hash);
+    let (id, balance) = found.ok_or_else(Problem::missing)?;
+    Ok(Json(records::claimable(id, balance, &base(&headers))))
+}
+
+#[derive(Deserialize)]
+struct Submitted {
+    tx: String,
+}
+
+async fn submit(
+    State(sandbox): State<Sandbox>,
+    headers: HeaderMap,
+    Form(submitted): Form<Submitted>,
+) -> Result<Json<Value>, Problem> {
+    let text = submitted.tx;
+    let limits = Limits {
+        depth: 500,
+        len: ENVELOPE_BYTES_MAX,
+    };
+    let envelope = xdr::TransactionEnvelope::from_xdr_base64(&text, limits)
+        .map_err(|_| Problem::malformed(&text))?;
+    let submission = sandbox
+        .submit(&envelope)
+        .map_err(|_| Problem::malformed(&text))?;
+    answer(submission, &text, &headers)
+}
+
+/// The included transaction, or why it took no effect.
+fn answer(submission: Submission, text: &str, headers: &HeaderMap) -> Result<Json<Value>, Problem> {
+    match submission {
+        Submission::Included(included) if records::succeeded(&included) => {
+            Ok(Json(records::transaction(&included, &base(headers))))
+        }
+        Submission::Included(included) => Err(failed(&included)),
+        Submission::Refused(result) => Err(Problem::failed(text, &result)),
+    }
+}
+
+fn failed(included: &Included) -> Problem {
+    let text = included.envelope.to_xdr_base64(Limits::none());
+    Problem::failed(&text.unwrap_or_default(), &included.result)
+}
