@@ -8,6 +8,7 @@ mod init;
 mod iou;
 pub(crate) mod output;
 mod policy;
+mod sandbox;
 mod start;
 mod status;
 mod target;
@@ -39,6 +40,7 @@ enum Verb {
     Ask(ask::Args),
     Iou(iou::Args),
     Policy(policy::Args),
+    Sandbox(sandbox::Args),
 }
 
 impl Verb {
@@ -52,6 +54,7 @@ impl Verb {
             Self::Ask(args) => args.json,
             Self::Iou(args) => args.json(),
             Self::Policy(args) => args.json(),
+            Self::Sandbox(args) => args.json(),
         }
     }
 
@@ -64,6 +67,7 @@ impl Verb {
             Self::Act(args) => act::run(args),
             Self::Ask(args) => ask::run(args),
             Self::Iou(args) => iou::run(args),
+            Self::Sandbox(args) => sandbox::run(args),
             Self::Policy(args) => return policy::run(args),
         };
         result.map(|()| ExitCode::SUCCESS)

@@ -8,7 +8,9 @@ use treasury_sandbox::horizon::Sandbox;
 async fn main() -> std::io::Result<()> {
     let address: SocketAddr = std::env::args()
         .nth(1)
-        .map_or(Ok(SocketAddr::from(([127, 0, 0, 1], 8000))), |text| text.parse())
+        .map_or(Ok(SocketAddr::from(([127, 0, 0, 1], 8000))), |text| {
+            text.parse()
+        })
         .map_err(std::io::Error::other)?;
     let listener = tokio::net::TcpListener::bind(address).await?;
     println!("http://{}", listener.local_addr()?);

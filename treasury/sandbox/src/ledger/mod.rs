@@ -7,6 +7,8 @@ pub mod account;
 mod apply;
 mod authority;
 mod operations;
+#[cfg(test)]
+mod tests;
 mod validity;
 
 use std::collections::BTreeMap;
