@@ -15,7 +15,7 @@ pub struct Problem {
     kind: &'static str,
     title: &'static str,
     detail: String,
-    extras: Option<Value>,
+    extras: Option<Box<Value>>,
 }
 
 impl Problem {
@@ -53,7 +53,9 @@ impl Problem {
             "Bad Request",
             format!("The parameter {field} cannot be used."),
         );
-        problem.extras = Some(json!({ "invalid_field": field, "reason": reason.into() }));
+        problem.extras = Some(Box::new(
+            json!({ "invalid_field": field, "reason": reason.into() }),
+        ));
         problem
     }
 
@@ -65,7 +67,7 @@ impl Problem {
             "Transaction Malformed",
             "The parameter tx is no base64 of a transaction envelope.",
         );
-        problem.extras = Some(json!({ "envelope_xdr": envelope }));
+        problem.extras = Some(Box::new(json!({ "envelope_xdr": envelope })));
         problem
     }
 
@@ -77,11 +79,11 @@ impl Problem {
             "Transaction Failed",
             "The network refused the transaction; extras.result_codes says why.",
         );
-        problem.extras = Some(json!({
+        problem.extras = Some(Box::new(json!({
             "envelope_xdr": envelope,
             "result_codes": result_codes(result),
             "result_xdr": base64(result),
-        }));
+        })));
         problem
     }
 }
@@ -95,7 +97,7 @@ impl IntoResponse for Problem {
             "detail": self.detail,
         });
         if let Some(extras) = self.extras {
-            body["extras"] = extras;
+            body["extras"] = *extras;
         }
         let mut response = (self.status, Json(body)).into_response();
         let kind = HeaderValue::from_static("application/problem+json");
