@@ -210,6 +210,10 @@ fn holds(predicate: &xdr::ClaimPredicate, now: i64) -> bool {
 
 impl Ledger {
     /// Applies one operation of `source`, which exists. What fails has changed nothing that its transaction does not undo.
+    #[allow(
+        clippy::result_large_err,
+        reason = "both sides are results of the protocol, of one size"
+    )]
     pub(super) fn operate(&mut self, body: &OperationBody, source: Id, place: &Place) -> Outcome {
         if let Some(fault) = malformed(body, &source) {
             return Err(fault);
