@@ -99,7 +99,7 @@ fn show(value: &Value) -> String {
     }
 }
 
-/// Every standard policy can be installed in a running circle, by the text that people write as well.
+/// Every standard policy can be installed in a running circle.
 #[test]
 fn the_standard_policies_can_be_installed() {
     let mut circle = Simulation::new(9, 1, None);
@@ -112,7 +112,7 @@ fn the_standard_policies_can_be_installed() {
         let install = guardian_tests::act(
             "policy",
             "install",
-            vec![("source", Value::Text(source.into()))],
+            vec![("source", Value::Bytes(source.into()))],
         );
         let receipt = circle.act_as_circle(vec![install]);
         assert!(receipt.is_ok(), "{receipt:?}");

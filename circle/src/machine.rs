@@ -1,5 +1,6 @@
 //! The replicated state machine: a block in, a checkpoint and a batch of rows out.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use threescript::action::Action;
@@ -23,7 +24,7 @@ use crate::policies::{self, Language, Library};
 use crate::receipt::{self, OK, Receipt, Source, writes_digest};
 use crate::rejection::{Rejection, require};
 use crate::schedule;
-use crate::session::{BlockContext, Emitted, Refusal, Session, Stop};
+use crate::session::{BlockContext, Refusal, Session, Stop};
 use crate::state::{
     Change, CommitBatch, Head, KeyValue, Memory, Overlay, Region, RegionView, StoreFault, Tree,
 };
@@ -76,8 +77,11 @@ impl Machine {
             catalog: natives::catalog(&assets),
             limits: genesis.limits.clone(),
         };
+        let mut installed: BTreeMap<Hash, &String> = BTreeMap::new();
         for source in &genesis.policies {
-            policies::compile(source, &language)?;
+            let earlier = |hash: &Hash| installed.get(hash).map(|source| (*source).clone());
+            let policy = policies::compile_with(source, &language, &earlier)?;
+            installed.insert(policy.hash(), source);
         }
         Ok(Self {
             genesis: Arc::new(genesis),
@@ -218,15 +222,24 @@ impl Machine {
         height: u64,
         time_ms: u64,
     ) -> Result<(Box<Session>, bool), StoreFault> {
-        let mut activated = policies::activate_due(&mut rows, height)? > 0;
-        if let Some(trial) = &self.trial {
-            activated |= trial.hold(&mut rows, height)?;
+        let mut activated = policies::activate_due(&mut rows, height)?;
+        if let Some(trial) = &self.trial
+            && trial.hold(&mut rows, height)?
+        {
+            activated.push(trial.policy().to_owned());
         }
         let context = self.context(&rows, height, time_ms)?;
-        if activated {
+        if !activated.is_empty() {
             schedule::begin_new(&mut rows, &context)?;
         }
-        Ok((Box::new(Session::new(context, rows, local)), activated))
+        for policy in activated
+            .iter()
+            .filter_map(|name| context.policies.get(name))
+        {
+            policies::drop_params(&mut rows, policy, &self.assets)?;
+        }
+        let session = Session::new(context, rows, local);
+        Ok((Box::new(session), !activated.is_empty()))
     }
 
     /// What a block over these rows knows.
@@ -427,19 +440,20 @@ pub(crate) fn run(
     source: Source,
     body: impl FnOnce(Box<Session>) -> (Box<Session>, Result<Value, Stop>),
 ) -> Result<(Box<Session>, Receipt), StoreFault> {
-    session.emitted = Emitted::default();
+    session.begin();
     let savepoint = session.rows.begin();
-    let (mut session, result) = body(session);
+    let (mut session, mut result) = body(session);
+    if result.is_ok() {
+        let checked;
+        (session, checked) = session.check_invariants(&savepoint);
+        result = result.and_then(|value| checked.map(|()| value));
+    }
     let emitted = std::mem::take(&mut session.emitted);
     match result {
         Ok(_) => {
             let writes = writes_digest(&session.rows.changes_since(&savepoint));
             session.rows.commit(savepoint);
-            let Emitted {
-                events,
-                effects,
-                policies,
-            } = emitted;
+            let (events, effects, policies) = emitted.into_parts();
             let receipt = Receipt {
                 source,
                 code: OK.into(),

@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 
 use threescript::action::Type;
-use threescript::engine::{Catalog, NativeFunction};
+use threescript::engine::{Catalog, NativeActor, NativeEvent, NativeFunction};
 use threescript::value::{Amount, AssetCode, Assets, Value};
 
 use crate::credential;
 use crate::digest::Hash;
+use crate::host::PolicyHost;
 use crate::iou;
 use crate::ledger;
 use crate::payouts;
+use crate::policies::{EXTENDABLE_ACTORS, KERNEL_ACTORS};
 use crate::rejection::Rejection;
-use crate::session::{PolicyHost, Stop};
+use crate::session::Stop;
 
 /// The most consumers that one call names.
 const CONSUMERS_AT_ONCE: usize = 1_000;
@@ -20,7 +22,11 @@ const CONSUMERS_AT_ONCE: usize = 1_000;
 /// The modules and functions that a policy may call, with their types, costs in operations, and what they do.
 pub fn catalog(assets: &Assets) -> Catalog {
     let text = |name: &str| (name.to_owned(), Type::Text);
-    let mut catalog = Catalog::new(assets.clone());
+    let mut catalog = KERNEL_ACTORS
+        .iter()
+        .fold(Catalog::new(assets.clone()), |catalog, name| {
+            catalog.with_actor(actor(name))
+        });
     let mut add = |module: &str,
                    name: &str,
                    params: Vec<(String, Type)>,
@@ -188,6 +194,24 @@ pub fn catalog(assets: &Assets) -> Catalog {
     );
     add(
         "circle",
+        "ask",
+        vec![text("question"), ("params".into(), Type::Map)],
+        Type::Any,
+        500,
+        true,
+        "Asks another active policy, as in circle.ask(\"pricing.current\", #{ asset: \"TFT\" }). Questions ask others at most 4 deep.",
+    );
+    add(
+        "circle",
+        "simulate",
+        vec![("script".into(), Type::Script)],
+        Type::Map,
+        2_000,
+        true,
+        "Says what a script would do if it were enacted now, and does nothing. Returns ok, code and reason, writes (a list of policy, table, key, before and after), events and effects (lists of name and data), money (a list of book, asset, before and after), and left_out: each list names at most 256.",
+    );
+    add(
+        "circle",
         "guardians",
         vec![],
         Type::Int,
@@ -241,6 +265,57 @@ pub fn catalog(assets: &Assets) -> Catalog {
         "Whether an account has a role.",
     );
     catalog
+}
+
+/// An actor of the kernel: what it does, and what it tells.
+fn actor(name: &str) -> NativeActor {
+    let actions = crate::apply::signatures().into_iter();
+    let actions = actions.filter(|action| action.actor == name);
+    let event = |name: &str, entries: &[(&str, Type)], doc: &str| NativeEvent {
+        name: name.into(),
+        entries: entries
+            .iter()
+            .map(|(name, ty)| ((*name).into(), ty.clone()))
+            .collect(),
+        doc: doc.into(),
+    };
+    let list = |item: Type| Type::List(Box::new(item));
+    // Of `policy` there are none: a policy that refuses a reaction to them could keep itself from being replaced.
+    let events = match name {
+        "circle" => vec![event(
+            "registered",
+            &[("account", Type::Account), ("roles", list(Type::Text))],
+            "An account was registered.",
+        )],
+        "treasury" => vec![
+            event(
+                "deposited",
+                &[
+                    ("wallet", Type::Text),
+                    ("account", Type::Account),
+                    ("amount", Type::Amount),
+                    ("reference", Type::Text),
+                ],
+                "A payment to a wallet arrived for the escrow of an account.",
+            ),
+            event(
+                "planned",
+                &[
+                    ("wallet", Type::Text),
+                    ("lines", list(Type::Map)),
+                    ("payouts", list(Type::Id)),
+                ],
+                "Payouts are planned; each of the lines has an account and an amount.",
+            ),
+        ],
+        _ => Vec::new(),
+    };
+    NativeActor {
+        name: name.into(),
+        actions: actions.map(|action| action.name).collect(),
+        events,
+        extendable: EXTENDABLE_ACTORS.contains(&name),
+    }
 }
 
 /// Runs one function of the catalog. Arguments have the declared types.
@@ -439,6 +514,18 @@ pub(crate) fn call(
                 ("code", Value::Text(code)),
                 ("reason", Value::Text(reason)),
             ]))
+        }
+        ("circle", "ask", [Value::Text(question), Value::Map(arguments)]) => {
+            let arguments = arguments.clone().into_iter().collect();
+            let session = host.take();
+            let (session, result) = session.ask_within(question, arguments);
+            host.give_back(session);
+            result
+        }
+        ("circle", "simulate", [Value::Script(script)]) => {
+            let (session, result) = host.take().simulate(script);
+            host.give_back(session);
+            result
         }
         ("circle", "guardians", []) => Ok(count(host.session().context.members().count() as u64)),
         ("circle", "is_active", [Value::Text(policy)]) => Ok(Value::Bool(

@@ -11,7 +11,7 @@ use crate::genesis::Genesis;
 use crate::ids::Key;
 use crate::ledger;
 use crate::outbox;
-use crate::receipt::Effect;
+use crate::receipt::{Effect, Event};
 use crate::rejection::{Failure, Rejection, require};
 use crate::session::Session;
 use crate::state::{KeyValue, Overlay, StoreFault};
@@ -270,6 +270,10 @@ pub(crate) fn plan(
         ids.push(id);
     }
     WALLETS.put(rows, wallet_name, &wallet);
+    if !ids.is_empty() {
+        let planned = planned(wallet_name, &payments, &ids);
+        session.emitted.event(planned);
+    }
     Ok(ids)
 }
 
@@ -310,6 +314,27 @@ fn issuer(genesis: &Genesis, asset: &AssetCode) -> Result<Key, Rejection> {
             format!("{asset} has no issuer on Stellar in this circle"),
         )
     })
+}
+
+/// What policies are told of planned payouts, so that they can refuse them.
+fn planned(wallet: &str, payments: &[(Line, Key)], ids: &[u64]) -> Event {
+    let lines = payments.iter().map(|(line, _)| {
+        let line = [
+            ("account", Value::Account(line.account.clone())),
+            ("amount", Value::Amount(line.amount.clone())),
+        ];
+        Value::Map(line.map(|(key, value)| (key.to_owned(), value)).into())
+    });
+    let payouts = ids.iter().copied().map(Value::Id);
+    Event::of(
+        "treasury",
+        "planned",
+        [
+            ("wallet", Value::Text(wallet.into())),
+            ("lines", Value::List(lines.collect())),
+            ("payouts", Value::List(payouts.collect())),
+        ],
+    )
 }
 
 fn operation(line: &Line, issuer: &Key) -> Result<Payment, Rejection> {

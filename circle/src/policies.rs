@@ -1,11 +1,13 @@
 //! The installed policies, and which of them are active.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use threescript::engine::{Catalog, Limits};
 use threescript::policy::{self, Policy};
+use threescript::value::{Assets, Value};
 
 use crate::digest::Hash;
 use crate::gate;
@@ -16,6 +18,8 @@ use crate::table::Table;
 
 /// Names that belong to the kernel.
 pub const KERNEL_ACTORS: [&str; 5] = ["circle", "policy", "ceremony", "treasury", "ledger"];
+/// Those of them that a policy may have too, to add to what the kernel does.
+pub const EXTENDABLE_ACTORS: [&str; 1] = ["treasury"];
 
 /// A decision to activate a policy, waiting for its height.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -39,6 +43,8 @@ pub struct Active {
 
 const SOURCES: Table<String> = Table::new(b"ks", "a policy");
 const ACTIVE: Table<Active> = Table::new(b"kp", "an active policy");
+// (policy, param) -> what the circle decided
+pub(crate) const PARAMS: Table<Value> = Table::new(b"k1", "a param");
 const PENDING: Table<Activation> = Table::new(b"ky", "an activation");
 
 /// What policies are compiled against: a parameter of consensus.
@@ -104,7 +110,10 @@ impl Library {
         let source = SOURCES
             .get(rows, hash)?
             .ok_or_else(|| damaged("its source is missing".into()))?;
-        let policy = compile(&source, language).map_err(|rejection| damaged(rejection.message))?;
+        let policy = compile_among(&source, language, rows).map_err(|failure| match failure {
+            Failure::Rejected(rejection) => damaged(rejection.message),
+            Failure::Fault(fault) => fault,
+        })?;
         let policy = Arc::new(policy);
         self.compiled.insert(hash, policy.clone());
         Ok(policy)
@@ -118,39 +127,53 @@ fn damaged(reason: String) -> StoreFault {
     }
 }
 
-/// Compiles a policy against the kernel's catalog.
+/// Compiles a policy that uses no constants of others.
 pub fn compile(source: &str, language: &Language) -> Result<Policy, Rejection> {
-    let policy = policy::compile(
+    compile_with(source, language, &|_| None)
+}
+
+/// Compiles a policy; `installed` gives the source of the policy with a hash, if there is one.
+pub fn compile_with(
+    source: &str,
+    language: &Language,
+    installed: &dyn Fn(&Hash) -> Option<String>,
+) -> Result<Policy, Rejection> {
+    let compiled = policy::compile_with(
         source,
         "policy.3script",
         &language.catalog,
         &language.limits,
-    )
-    .map_err(|diagnostics| {
+        installed,
+    );
+    compiled.map_err(|diagnostics| {
         let all: Vec<String> = diagnostics.iter().map(ToString::to_string).collect();
         Rejection::new("policy.invalid", all.join("\n"))
-    })?;
-    check_name(&policy)?;
-    Ok(policy)
+    })
 }
 
-/// Refuses a policy whose name belongs to the kernel.
-pub fn check_name(policy: &Policy) -> Result<(), Rejection> {
-    require(
-        !KERNEL_ACTORS.contains(&policy.name()),
-        "policy.name",
-        || {
-            format!(
-                "the name {} belongs to the kernel; choose another",
-                policy.name()
-            )
-        },
-    )
+/// Compiles a policy that may use constants of the installed ones.
+fn compile_among(
+    source: &str,
+    language: &Language,
+    rows: &(impl KeyValue + ?Sized),
+) -> Result<Policy, Failure> {
+    let fault = RefCell::new(None);
+    let installed = |hash: &Hash| {
+        SOURCES.get(rows, hash).unwrap_or_else(|found| {
+            *fault.borrow_mut() = Some(found);
+            None
+        })
+    };
+    let compiled = compile_with(source, language, &installed);
+    match fault.into_inner() {
+        Some(fault) => Err(fault.into()),
+        None => Ok(compiled?),
+    }
 }
 
 /// Stores a policy that compiles. Storing it again changes nothing.
 pub fn install(rows: &mut Overlay, source: &str, language: &Language) -> Result<Policy, Failure> {
-    let policy = compile(source, language)?;
+    let policy = compile_among(source, language, rows)?;
     keep(rows, &policy);
     Ok(policy)
 }
@@ -158,6 +181,78 @@ pub fn install(rows: &mut Overlay, source: &str, language: &Language) -> Result<
 /// Stores a policy under its hash.
 pub(crate) fn keep(rows: &mut Overlay, policy: &Policy) {
     SOURCES.put(rows, policy.hash(), &policy.source().to_owned());
+}
+
+/// What the circle decided for a param of a policy, if it did.
+pub fn param(
+    rows: &(impl KeyValue + ?Sized),
+    policy: &str,
+    name: &str,
+) -> Result<Option<Value>, StoreFault> {
+    PARAMS.get(rows, (policy, name))
+}
+
+/// What the circle decided for the params of a policy, by their names. The others have their defaults.
+pub fn params(
+    rows: &(impl KeyValue + ?Sized),
+    policy: &str,
+) -> Result<Vec<(String, Value)>, StoreFault> {
+    let decided = PARAMS.all(rows, policy)?.into_iter();
+    Ok(decided.map(|(key, value)| (name_of(&key), value)).collect())
+}
+
+/// Gives a param another value, at once: the next run sees it. `text` is the value as [`PolicyParam::read`] reads it.
+///
+/// [`PolicyParam::read`]: threescript::policy::PolicyParam::read
+pub fn set_param(
+    rows: &mut Overlay,
+    policy: &Policy,
+    name: &str,
+    text: &str,
+    language: &Language,
+) -> Result<Value, Rejection> {
+    let declared = policy.param(name).ok_or_else(|| {
+        let known: Vec<&str> = policy
+            .params()
+            .iter()
+            .map(|param| param.name.as_str())
+            .collect();
+        let known = match known.is_empty() {
+            true => "it has none".to_owned(),
+            false => format!("it has {}", known.join(", ")),
+        };
+        Rejection::new(
+            "param.unknown",
+            format!("the policy {} has no param {name}; {known}", policy.name()),
+        )
+    })?;
+    let longest = language.limits.text_bytes as usize;
+    require(text.len() <= longest, "param.size", || {
+        format!(
+            "the value has {} bytes, at most {longest} are allowed",
+            text.len()
+        )
+    })?;
+    let value = declared.read(text, language.catalog.assets());
+    let value = value.map_err(|error| Rejection::new(error.code(), error.to_string()))?;
+    PARAMS.put(rows, (policy.name(), name), &value);
+    Ok(value)
+}
+
+/// Drops what was decided for params that a policy, which has become active, does not declare or accept: its defaults
+/// hold, and no later version brings the old values back.
+pub(crate) fn drop_params(
+    rows: &mut Overlay,
+    policy: &Policy,
+    assets: &Assets,
+) -> Result<(), StoreFault> {
+    for (name, value) in params(rows, policy.name())? {
+        let declared = policy.param(&name);
+        if declared.is_none_or(|param| param.accept(value, assets).is_err()) {
+            PARAMS.delete(rows, (policy.name(), name));
+        }
+    }
+    Ok(())
 }
 
 /// Makes an installed policy active at once, without a decision: for the genesis, and for trials.
@@ -206,7 +301,7 @@ pub fn activate(
             "height {height} is not after this one, {now}; leave it out for as soon as possible"
         )
     })?;
-    let policy = compile(&source, language)?;
+    let policy = compile_among(&source, language, rows)?;
     PENDING.put(
         rows,
         policy.name(),
@@ -219,15 +314,15 @@ pub fn activate(
     Ok(())
 }
 
-/// Activates what is due at `height`: decided, certified, and at its height. Returns how many.
-pub(crate) fn activate_due(rows: &mut Overlay, height: u64) -> Result<usize, StoreFault> {
+/// Activates what is due at `height`: decided, certified, and at its height. Returns the names.
+pub(crate) fn activate_due(rows: &mut Overlay, height: u64) -> Result<Vec<String>, StoreFault> {
     let certified = gate::gate(rows)?.certified_height;
     let due: Vec<(Vec<u8>, Activation)> = PENDING
         .all(rows, ())?
         .into_iter()
         .filter(|(_, activation)| activation.height <= height && activation.decided <= certified)
         .collect();
-    let count = due.len();
+    let mut names = Vec::with_capacity(due.len());
     for (key, activation) in due {
         let name = name_of(&key);
         let active = Active {
@@ -236,8 +331,9 @@ pub(crate) fn activate_due(rows: &mut Overlay, height: u64) -> Result<usize, Sto
         };
         ACTIVE.put(rows, &name, &active);
         PENDING.delete(rows, &name);
+        names.push(name);
     }
-    Ok(count)
+    Ok(names)
 }
 
 /// The active policies, by name.

@@ -39,6 +39,18 @@ pub struct Event {
     pub data: Value,
 }
 
+impl Event {
+    /// An event of the kernel.
+    pub(crate) fn of<const N: usize>(actor: &str, name: &str, data: [(&str, Value); N]) -> Self {
+        let data = data.into_iter();
+        Self {
+            actor: actor.into(),
+            name: name.into(),
+            data: Value::Map(data.map(|(key, value)| (key.to_owned(), value)).collect()),
+        }
+    }
+}
+
 /// Something that the circle wants done in the world, as it stands in the outbox.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Effect {

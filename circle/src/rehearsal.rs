@@ -15,12 +15,14 @@ use crate::accounts;
 use crate::authority::Authority;
 use crate::digest::digest;
 use crate::genesis::Genesis;
+use crate::host::PolicyHost;
 use crate::ledger;
 use crate::machine::{self, Machine};
 use crate::natives;
 use crate::receipt::{Receipt, Source};
 use crate::rejection::Rejection;
-use crate::session::{ActivePolicies, PolicyHost, Session, Stop};
+use crate::session::{ActivePolicies, Session, Stop};
+pub use crate::state::Write;
 use crate::state::{Change, KeyValue, Memory, Overlay, StoreFault};
 
 const PRESENT: &str = "the session is there between blocks";
@@ -54,17 +56,6 @@ pub struct Rehearsed {
     pub operations: u64,
     /// The rows of the state that changed, in the order of their keys.
     pub writes: Vec<Write>,
-}
-
-/// A row that a block changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Write {
-    /// Its key in the state.
-    pub key: Vec<u8>,
-    /// What it was.
-    pub before: Option<Vec<u8>>,
-    /// What it is.
-    pub after: Option<Vec<u8>>,
 }
 
 impl Rehearsal {
@@ -175,9 +166,9 @@ impl Rehearsal {
             receipts.push(receipt);
         }
         let mut session = machine::close(session, &mut receipts)?;
-        let changes = session.rows.changes_since(&savepoint);
-        session.rows.rollback(savepoint);
-        let writes = write(&mut session.rows, changes)?;
+        let mut writes = session.rows.writes_since(&savepoint)?;
+        writes.retain(|write| write.before != write.after);
+        session.rows.commit(savepoint);
         let operations = session.operations_used();
         self.session = Some(session);
         Ok(Rehearsed {
@@ -206,7 +197,9 @@ impl Rehearsal {
         function: &str,
         args: Vec<Value>,
     ) -> Result<Value, Stop> {
-        let mut host = PolicyHost::new(policy, Caller::circle(), self.take());
+        let mut session = self.take();
+        session.begin();
+        let mut host = PolicyHost::new(policy, Caller::circle(), session);
         let result = natives::call(&mut host, module, function, args);
         self.session = Some(host.take());
         result
@@ -265,22 +258,6 @@ impl Rehearsal {
     fn take(&mut self) -> Box<Session> {
         self.session.take().expect(PRESENT)
     }
-}
-
-/// Makes changes again that were taken back, so that what the rows were is known.
-fn write(rows: &mut Overlay, changes: Vec<Change>) -> Result<Vec<Write>, StoreFault> {
-    let mut writes = Vec::with_capacity(changes.len());
-    for (key, after) in changes {
-        let before = rows.get(&key)?;
-        match &after {
-            Some(value) => rows.put(key.clone(), value.clone()),
-            None => rows.delete(key.clone()),
-        }
-        if before != after {
-            writes.push(Write { key, before, after });
-        }
-    }
-    Ok(writes)
 }
 
 /// The rows below an overlay with its changes made.

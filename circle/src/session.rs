@@ -1,28 +1,34 @@
 //! One block being executed: the pending rows, what was emitted, and the calls that policies make back into the kernel.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use threescript::action::{Action, Declarations, Mark, Signature, check_action};
-use threescript::engine::{BlockInfo, Caller, Entry, Host, HostError, Observer, ScriptError};
-use threescript::policy::{CallerRule, Policy};
+use threescript::engine::{Caller, Entry, Observer, ScriptError};
+use threescript::policy::{CallerRule, EntryKind, Policy};
 use threescript::value::{Assets, Value};
 
 use crate::accounts;
 use crate::apply;
 use crate::authority::Authority;
-use crate::digest::Hash;
+use crate::emitted::Emitted;
 use crate::genesis::Genesis;
+use crate::host::PolicyHost;
 use crate::member::Members;
-use crate::natives;
-use crate::policies::Language;
+use crate::policies::{self, Language};
 use crate::receipt::{Effect, Event, Place};
 use crate::rejection::{Failure, Rejection};
-use crate::state::{KeyValue, Overlay, Row, StoreFault};
+use crate::state::{Overlay, Savepoint, StoreFault};
 
 /// How deep enacted scripts may enact others.
 const ENACT_DEPTH_MAX: u32 = 4;
+/// How deep policies may ask others.
+const ASK_DEPTH_MAX: u32 = 4;
+/// How deep reactions may cause each other.
+const REACTION_DEPTH_MAX: u32 = 8;
+/// The operations that starting a reaction or checking an invariant costs, whatever it does: many small ones have a price.
+const STARTED_COST: u64 = 500;
 
 /// The policies that are active in a block, by name.
 pub type ActivePolicies = BTreeMap<String, Arc<Policy>>;
@@ -54,17 +60,6 @@ impl BlockContext {
     pub fn members(&self) -> &Members {
         &self.genesis.members
     }
-}
-
-/// What a transaction or schedule made known; thrown away with its writes if it fails.
-#[derive(Clone, Debug, Default)]
-pub struct Emitted {
-    /// In order.
-    pub events: Vec<Event>,
-    /// In order.
-    pub effects: Vec<Effect>,
-    /// The hashes of the policies that ran.
-    pub policies: Vec<Hash>,
 }
 
 /// A refusal, and where in a policy it arose.
@@ -119,15 +114,22 @@ pub struct Session {
     pub local: Overlay,
     /// Who watches the policies that run, if anybody does.
     pub observer: Option<Arc<dyn Observer>>,
+    pub(crate) budget: Budget,
+    /// Operations that earlier transactions and schedules used.
+    used_before: u64,
     enact_depth: u32,
-    budget: Budget,
+    ask_depth: u32,
+    reaction_depth: u32,
+    pub(crate) is_simulating: bool,
+    /// The policies that react to an event, by `actor.event`, each list in the order of their names.
+    listeners: BTreeMap<String, Vec<Arc<Policy>>>,
 }
 
 /// Operations that a run leaves to the runs inside it, and what these used.
 #[derive(Clone, Copy)]
-struct Budget {
-    left: u64,
-    used: u64,
+pub(crate) struct Budget {
+    pub left: u64,
+    pub used: u64,
 }
 
 impl Default for Budget {
@@ -142,21 +144,54 @@ impl Default for Budget {
 impl Session {
     /// A session over the state that `rows` stand on, and a node's local rows.
     pub fn new(context: BlockContext, rows: Overlay, local: Overlay) -> Self {
+        let mut listeners: BTreeMap<String, Vec<Arc<Policy>>> = BTreeMap::new();
+        for policy in context.policies.values() {
+            for reaction in policy.reactions() {
+                let listening = listeners.entry(reaction.name.clone()).or_default();
+                listening.push(policy.clone());
+            }
+        }
         Self {
             context,
             rows,
             local,
             emitted: Emitted::default(),
             observer: None,
-            enact_depth: 0,
             budget: Budget::default(),
+            used_before: 0,
+            enact_depth: 0,
+            ask_depth: 0,
+            reaction_depth: 0,
+            is_simulating: false,
+            listeners,
         }
+    }
+
+    /// Begins a transaction or a schedule: nothing is emitted yet, and all its runs share the operations of one.
+    pub(crate) fn begin(&mut self) {
+        self.emitted = Emitted::default();
+        self.used_before = self.used_before.saturating_add(self.budget.used);
+        self.budget = Budget {
+            left: self.context.language.limits.operations,
+            used: 0,
+        };
     }
 
     /// Runs one action and gives the session back.
     ///
-    /// The session is passed by value because policies run in an interpreter that owns what it calls.
+    /// The session is passed by value because policies run in an interpreter that owns what it calls. Policies that
+    /// react to what the action emits run with it; the first of them that fails fails the action.
     pub fn act(
+        self: Box<Self>,
+        authority: &Authority,
+        action: &Action,
+    ) -> (Box<Self>, Result<Value, Stop>) {
+        let mark = self.emitted.events().len();
+        let (session, result) = self.act_alone(authority, action);
+        session.react(mark, result)
+    }
+
+    fn act_alone(
         mut self: Box<Self>,
         authority: &Authority,
         action: &Action,
@@ -188,7 +223,8 @@ impl Session {
     }
 
     /// Answers a question from the state; nothing is written.
-    pub fn ask(self: Box<Self>, question: &Action) -> (Box<Self>, Result<Value, Stop>) {
+    pub fn ask(mut self: Box<Self>, question: &Action) -> (Box<Self>, Result<Value, Stop>) {
+        self.begin();
         let Some(policy) = self.context.policies.get(&question.actor).cloned() else {
             return (self, Err(unknown_actor(&question.actor).into()));
         };
@@ -205,19 +241,50 @@ impl Session {
 
     /// The operations that were used so far by runs that are not inside another one.
     pub fn operations_used(&self) -> u64 {
-        self.budget.used
+        self.used_before.saturating_add(self.budget.used)
     }
 
-    /// Runs a schedule of a policy with the authority of the circle.
+    /// Answers a question that a running policy asks another one.
+    pub(crate) fn ask_within(
+        mut self: Box<Self>,
+        question: &str,
+        arguments: Vec<(String, Value)>,
+    ) -> (Box<Self>, Result<Value, Stop>) {
+        if self.ask_depth >= ASK_DEPTH_MAX {
+            let message = format!("questions ask others more than {ASK_DEPTH_MAX} deep");
+            return (self, Err(Rejection::new("ask.depth", message).into()));
+        }
+        let Some((actor, name)) = question.split_once('.') else {
+            let message = format!(
+                "{question:?} is no question; write the policy and its question, as in \"vote.standing\""
+            );
+            return (self, Err(Rejection::new("ask.form", message).into()));
+        };
+        let Some(policy) = self.context.policies.get(actor).cloned() else {
+            return (self, Err(unknown_actor(actor).into()));
+        };
+        self.ask_depth += 1;
+        let result;
+        (self, result) = self.run(policy, Authority::Circle, Entry::Ask(name), arguments);
+        self.ask_depth -= 1;
+        (self, result)
+    }
+
+    /// Runs a schedule of a policy with the authority of the circle, and the reactions to what it emits.
     pub fn every(
         self: Box<Self>,
         policy: Arc<Policy>,
         name: &str,
     ) -> (Box<Self>, Result<Value, Stop>) {
-        self.run(policy, Authority::Circle, Entry::Every(name), Vec::new())
+        let mark = self.emitted.events().len();
+        let (session, result) = self.run(policy, Authority::Circle, Entry::Every(name), Vec::new());
+        session.react(mark, result)
     }
 
     /// Runs the actions of a passed script, all or none, with the authority of the circle.
+    ///
+    /// What the script breaks is undone with it: its reactions run here, and the invariants of the policies whose rows it
+    /// touched are checked at its end. So a script that cannot be enacted never takes the run that enacts it along.
     pub fn enact(mut self: Box<Self>, script: &[Action]) -> (Box<Self>, Result<(), Stop>) {
         if self.enact_depth >= ENACT_DEPTH_MAX {
             let message = format!(
@@ -226,7 +293,7 @@ impl Session {
             return (self, Err(Rejection::new("enact.depth", message).into()));
         }
         let savepoint = self.rows.begin();
-        let emitted = self.emitted.clone();
+        let emitted = self.emitted.mark();
         self.enact_depth += 1;
         let mut outcome = Ok(());
         for action in script {
@@ -237,15 +304,92 @@ impl Session {
                 break;
             }
         }
+        if outcome.is_ok() {
+            (self, outcome) = self.check_invariants(&savepoint);
+        }
         self.enact_depth -= 1;
         match outcome {
             Ok(()) => self.rows.commit(savepoint),
             Err(_) => {
                 self.rows.rollback(savepoint);
-                self.emitted = emitted;
+                self.emitted.undo(emitted);
             }
         }
         (self, outcome)
+    }
+
+    /// Runs the reactions to the events that were emitted since `mark`, in the order of the events, and for each of them
+    /// in the order of the policies' names; what a reaction emits comes before the next one.
+    fn react(
+        mut self: Box<Self>,
+        mark: usize,
+        result: Result<Value, Stop>,
+    ) -> (Box<Self>, Result<Value, Stop>) {
+        if result.is_err() {
+            return (self, result);
+        }
+        for index in self.emitted.take_unheard(mark) {
+            let event = &self.emitted.events()[index];
+            let title = format!("{}.{}", event.actor, event.name);
+            let Some(listening) = self.listeners.get(&title).cloned() else {
+                continue;
+            };
+            for policy in listening {
+                if let Err(stop) = self.deepen(&title) {
+                    return (self, Err(stop));
+                }
+                let arguments = arguments_of(&self.emitted.events()[index].data, &policy, &title);
+                let mark = self.emitted.events().len();
+                let entry = Entry::On(&title);
+                let outcome;
+                (self, outcome) = self.run(policy.clone(), Authority::Circle, entry, arguments);
+                let outcome = outcome.map_err(|stop| reacting(stop, &policy, &title));
+                let (session, outcome) = self.react(mark, outcome);
+                self = session;
+                self.reaction_depth -= 1;
+                if outcome.is_err() {
+                    return (self, outcome);
+                }
+            }
+        }
+        (self, result)
+    }
+
+    fn deepen(&mut self, event: &str) -> Result<(), Stop> {
+        if self.reaction_depth >= REACTION_DEPTH_MAX {
+            let message = format!(
+                "reactions cause each other more than {REACTION_DEPTH_MAX} deep, the last one by {event}; let one of them emit less"
+            );
+            return Err(Rejection::new("reaction.depth", message).into());
+        }
+        self.reaction_depth += 1;
+        Ok(())
+    }
+
+    /// Checks the invariants of the policies whose rows or params changed since `savepoint` began, in the order of their
+    /// names, and of each in the declared order.
+    pub(crate) fn check_invariants(
+        mut self: Box<Self>,
+        savepoint: &Savepoint,
+    ) -> (Box<Self>, Result<(), Stop>) {
+        let touched = self.rows.keys_since(savepoint).filter_map(policy_of_key);
+        let touched: BTreeSet<&[u8]> = touched.collect();
+        let policies = self.context.policies.clone();
+        let touched: Vec<&Arc<Policy>> = policies
+            .values()
+            .filter(|policy| touched.contains(policy.name().as_bytes()))
+            .collect();
+        for policy in touched {
+            for invariant in policy.invariants() {
+                let entry = Entry::Invariant(&invariant.name);
+                let result;
+                (self, result) = self.run(policy.clone(), Authority::Circle, entry, Vec::new());
+                if let Err(stop) = result {
+                    return (self, Err(stop));
+                }
+            }
+        }
+        (self, Ok(()))
     }
 
     fn run(
@@ -255,8 +399,16 @@ impl Session {
         entry: Entry<'_>,
         arguments: Vec<(String, Value)>,
     ) -> (Box<Self>, Result<Value, Stop>) {
-        self.emitted.policies.push(policy.hash());
-        let callers = policy.entry(entry).map_or(&[][..], |entry| &entry.callers);
+        let declared = policy.entry(entry);
+        let kind = declared.map(|entry| entry.kind);
+        match kind.is_some_and(EntryKind::reads_only) {
+            true => self.emitted.ran_aside(policy.hash()),
+            false => self.emitted.policies.push(policy.hash()),
+        }
+        if matches!(kind, Some(EntryKind::On | EntryKind::Invariant)) {
+            self.budget.used = self.budget.used.saturating_add(STARTED_COST);
+        }
+        let callers = declared.map_or(&[][..], |entry| &entry.callers);
         let operations = self.budget.left.saturating_sub(self.budget.used);
         let caller = caller(&authority, callers);
         let host = PolicyHost::new(policy.name(), caller, self);
@@ -266,15 +418,13 @@ impl Session {
             Ok(execution) => {
                 let budget = &mut session.budget;
                 budget.used = budget.used.saturating_add(execution.usage.operations);
-                let actor = policy.name();
-                session
-                    .emitted
-                    .events
-                    .extend(execution.events.into_iter().map(|event| Event {
-                        actor: actor.into(),
+                for event in execution.events {
+                    session.emitted.event(Event {
+                        actor: policy.name().into(),
                         name: event.name,
                         data: event.data,
-                    }));
+                    });
+                }
                 session
                     .emitted
                     .effects
@@ -296,11 +446,7 @@ impl Session {
 
     /// The arguments of an action as its policy declares them, with accounts resolved to their names.
     fn arguments(&self, policy: &Policy, action: &Action) -> Result<Vec<(String, Value)>, Stop> {
-        let signature = policy
-            .signatures()
-            .into_iter()
-            .find(|one| one.mark == action.mark && one.name == action.name);
-        let signature = signature.ok_or_else(|| {
+        let signature = policy.signature(action.mark, &action.name).ok_or_else(|| {
             let message = format!(
                 "the policy {} has no {}{}.{}",
                 action.actor,
@@ -313,7 +459,7 @@ impl Session {
         let declared = Declared {
             policies: &self.context.policies,
         };
-        check_action(action, &signature, &declared, &self.context.assets).map_err(|fault| {
+        check_action(action, signature, &declared, &self.context.assets).map_err(|fault| {
             Rejection::new(fault.code, format!("{}; {}", fault.reason, fault.mend))
         })?;
         let rows = &self.rows;
@@ -333,10 +479,9 @@ pub struct Declared<'a> {
 
 impl Declarations for Declared<'_> {
     fn signature(&self, mark: Mark, actor: &str, name: &str) -> Option<Signature> {
-        let of_policy = self.policies.get(actor).map(|policy| policy.signatures());
-        of_policy
-            .unwrap_or_else(apply::signatures)
-            .signature(mark, actor, name)
+        let of_kernel = apply::signature(mark, actor, name);
+        let of_policy = || self.policies.get(actor)?.signature(mark, name);
+        of_kernel.or_else(of_policy).cloned()
     }
 
     fn known(&self) -> Vec<(Mark, String, String)> {
@@ -425,145 +570,41 @@ fn caller(authority: &Authority, callers: &[CallerRule]) -> Caller {
     }
 }
 
+/// What the reaction of a policy takes of what an event says; the rest is not copied.
+fn arguments_of(data: &Value, policy: &Policy, event: &str) -> Vec<(String, Value)> {
+    let params = policy
+        .entry(Entry::On(event))
+        .map_or(&[][..], |entry| &entry.params);
+    let Value::Map(data) = data else {
+        return Vec::new();
+    };
+    let taken = params
+        .iter()
+        .filter_map(|param| Some((param.name.clone(), data.get(&param.name)?.clone())));
+    taken.collect()
+}
+
+/// Says in the text for people whose reaction it was that failed.
+fn reacting(stop: Stop, policy: &Policy, event: &str) -> Stop {
+    match stop {
+        Stop::Refused(mut refusal) => {
+            let message = &mut refusal.rejection.message;
+            *message = format!("{}, which reacts to {event}: {message}", policy.name());
+            Stop::Refused(refusal)
+        }
+        fault => fault,
+    }
+}
+
+/// The policy that a key belongs to: one of its rows, or one of its params.
+fn policy_of_key(key: &[u8]) -> Option<&[u8]> {
+    let rest = key.strip_prefix(b"p");
+    let rest = rest.or_else(|| key.strip_prefix(policies::PARAMS.prefix()))?;
+    let end = rest.iter().position(|byte| *byte == 0)?;
+    Some(&rest[..end])
+}
+
 /// The prefix of a policy's rows.
 pub fn policy_prefix(policy: &str) -> Vec<u8> {
     [b"p", policy.as_bytes(), b"\0"].concat()
-}
-
-/// What one run of a policy sees of a session.
-pub struct PolicyHost {
-    prefix: Vec<u8>,
-    caller: Caller,
-    // Away while a nested run has it.
-    session: Option<Box<Session>>,
-    outer_budgets: Vec<Budget>,
-}
-
-impl PolicyHost {
-    /// What `policy` sees of a session when `caller` runs it.
-    pub fn new(policy: &str, caller: Caller, session: Box<Session>) -> Self {
-        Self {
-            prefix: policy_prefix(policy),
-            caller,
-            session: Some(session),
-            outer_budgets: Vec::new(),
-        }
-    }
-
-    /// The session under this host.
-    pub fn session(&mut self) -> &mut Session {
-        self.session
-            .as_mut()
-            .expect("a nested run gives the session back before its caller goes on")
-    }
-
-    /// Takes the session for a nested run, which has to give it back.
-    pub fn take(&mut self) -> Box<Session> {
-        self.session
-            .take()
-            .expect("a nested run gives the session back before its caller goes on")
-    }
-
-    /// Gives the session back after a nested run.
-    pub fn give_back(&mut self, session: Box<Session>) {
-        self.session = Some(session);
-    }
-
-    fn rows(&self) -> &Overlay {
-        &self
-            .session
-            .as_ref()
-            .expect("a nested run gives the session back before its caller goes on")
-            .rows
-    }
-
-    fn full(&self, key: &[u8]) -> Vec<u8> {
-        [&self.prefix, key].concat()
-    }
-}
-
-fn local(fault: StoreFault) -> HostError {
-    HostError::Fault(fault.to_string())
-}
-
-impl Host for PolicyHost {
-    fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, HostError> {
-        self.rows().get(&self.full(key)).map_err(local)
-    }
-
-    fn put(&mut self, key: Vec<u8>, value: Vec<u8>) -> Result<(), HostError> {
-        let key = self.full(&key);
-        self.session().rows.put(key, value);
-        Ok(())
-    }
-
-    fn delete(&mut self, key: &[u8]) -> Result<(), HostError> {
-        let key = self.full(key);
-        self.session().rows.delete(key);
-        Ok(())
-    }
-
-    fn scan(
-        &mut self,
-        from: &[u8],
-        to: &[u8],
-        limit: usize,
-        reverse: bool,
-    ) -> Result<Vec<Row>, HostError> {
-        let found = self
-            .rows()
-            .scan(&self.full(from), Some(&self.full(to)), limit, reverse)
-            .map_err(local)?;
-        Ok(found
-            .into_iter()
-            .map(|(key, value)| (key[self.prefix.len()..].to_vec(), value))
-            .collect())
-    }
-
-    fn block(&self) -> BlockInfo {
-        let context = &self
-            .session
-            .as_ref()
-            .expect("present while a run asks")
-            .context;
-        BlockInfo {
-            height: context.height,
-            time: context.time_s(),
-        }
-    }
-
-    fn caller(&self) -> Caller {
-        self.caller.clone()
-    }
-
-    fn operations_left(&mut self, operations: u64) {
-        let outer = std::mem::replace(
-            &mut self.session().budget,
-            Budget {
-                left: operations,
-                used: 0,
-            },
-        );
-        self.outer_budgets.push(outer);
-    }
-
-    fn operations_used(&mut self) -> u64 {
-        let outer = self.outer_budgets.pop().unwrap_or_default();
-        std::mem::replace(&mut self.session().budget, outer).used
-    }
-
-    fn observer(&self) -> Option<Arc<dyn Observer>> {
-        let session = self.session.as_ref();
-        session.and_then(|session| session.observer.clone())
-    }
-
-    fn call(&mut self, module: &str, function: &str, args: Vec<Value>) -> Result<Value, HostError> {
-        natives::call(self, module, function, args).map_err(|stop| match stop {
-            Stop::Fault(fault) => local(fault),
-            Stop::Refused(refusal) => HostError::Rejected {
-                code: refusal.rejection.code.into_owned(),
-                message: refusal.rejection.message,
-            },
-        })
-    }
 }

@@ -90,6 +90,11 @@ impl<V: BorshSerialize + BorshDeserialize> Table<V> {
         }
     }
 
+    /// What all its keys begin with.
+    pub const fn prefix(&self) -> &'static [u8] {
+        self.prefix
+    }
+
     /// The stored key of the row `key`.
     pub fn key(&self, key: impl RowKey) -> Vec<u8> {
         let mut out = self.prefix.to_vec();

@@ -23,6 +23,11 @@ impl Trial {
         Self { policy, from }
     }
 
+    /// The name of the policy.
+    pub(crate) fn policy(&self) -> &str {
+        self.policy.name()
+    }
+
     /// Puts the policy in its place at the beginning of a block, and keeps it there: what the recorded circle decided about
     /// policies of this name does not happen. Says whether it was not there before.
     pub(crate) fn hold(&self, rows: &mut Overlay, height: u64) -> Result<bool, StoreFault> {

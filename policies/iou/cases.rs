@@ -58,7 +58,7 @@ fn consumers_pay_whole_ious_the_oldest_first_as_far_as_their_escrow_goes() {
             ("farm2", "carol", 0, 1000),
         ],
     );
-    expect!["rolled_up {consumers: 3, done: true, ious: 4, number: #1, payouts: [#1], up_to: 2026-01-01 12:00:00}"]
+    expect!["planned {lines: [{account: farm1, amount: 301 TFT}, {account: farm2, amount: 1399 TFT}], payouts: [#1], wallet: main}; rolled_up {consumers: 3, done: true, ious: 4, number: #1, payouts: [#1], up_to: 2026-01-01 12:00:00}"]
         .assert_eq(&act(&mut circle, 0, NOON));
     // Alice pays 300, 301 and 99; the youngest 300 is what her escrow of 700 does not cover. Bob cannot pay a part of his.
     assert_eq!(lines(&circle), ["#1 farm1 301", "#1 farm2 1399"]);
@@ -72,7 +72,7 @@ fn consumers_pay_whole_ious_the_oldest_first_as_far_as_their_escrow_goes() {
         .assert_eq(&ask(&mut circle, "!iou.balance consumer:carol"));
 
     assert!(circle.deposit("alice", 300).is_ok());
-    expect!["rolled_up {consumers: 2, done: true, ious: 1, number: #2, payouts: [#2], up_to: 2026-01-01 12:00:00}"]
+    expect!["planned {lines: [{account: farm1, amount: 300 TFT}], payouts: [#2], wallet: main}; rolled_up {consumers: 2, done: true, ious: 1, number: #2, payouts: [#2], up_to: 2026-01-01 12:00:00}"]
         .assert_eq(&act(&mut circle, 0, NOON));
     assert_eq!(lines(&circle)[2..], ["#2 farm1 300"]);
 }
@@ -127,7 +127,7 @@ fn the_day_is_rolled_up_without_anybody_asking() {
     assert!(after_hours(&mut circle, 12).is_empty());
     expect![[r#"
         [
-            "rolled_up {consumers: 1, done: true, ious: 1, number: #1, payouts: [#1], up_to: 2026-01-02 00:00:16}",
+            "planned {lines: [{account: farm1, amount: 40 TFT}], payouts: [#1], wallet: main}; rolled_up {consumers: 1, done: true, ious: 1, number: #1, payouts: [#1], up_to: 2026-01-02 00:00:16}",
         ]
     "#]]
     .assert_debug_eq(&after_hours(&mut circle, 12));
@@ -137,7 +137,7 @@ fn the_day_is_rolled_up_without_anybody_asking() {
 #[test]
 fn only_guardians_roll_up_and_history_is_kept() {
     let mut circle = circle(&[("alice", 100)], &[("farm1", "alice", 0, 40)]);
-    assert!(act(&mut circle, 3, NOON).starts_with("rolled_up"));
+    assert!(act(&mut circle, 3, NOON).contains("; rolled_up"));
     expect!["[{after: alice, begun: 2026-01-01 00:00:14, consumers: 1, ious: 1, number: #1, status: done, up_to: 2026-01-01 12:00:00}]"]
         .assert_eq(&ask(&mut circle, "!iou.history"));
     assert!(ask(&mut circle, "!iou.history most:0").contains("iou.history"));

@@ -83,7 +83,7 @@ fn a_passed_proposal_is_closed_and_enacted_by_itself() {
     expect![[r#"
         [
             "closed {abstain: 0, guardians: 9, no: 1, proposal: #1, status: passed, yes: 6}",
-            "enacted {proposal: #1}",
+            "registered {account: billing-desk, roles: [service]}; enacted {proposal: #1}",
         ]
     "#]]
     .assert_debug_eq(&after_hours(&mut circle, 5));
@@ -220,7 +220,7 @@ fn a_script_that_fails_stays_passed_and_is_tried_again() {
     let install = guardian_tests::act(
         "policy",
         "install",
-        vec![("source", threescript::value::Value::Text(source))],
+        vec![("source", threescript::value::Value::Bytes(source.into()))],
     );
     let installed = circle.act_as_circle(vec![install]);
     assert!(installed.is_ok(), "{installed:?}");

@@ -5,8 +5,10 @@ use crate::accounts;
 use crate::authority::Authority;
 use crate::gate::{self, Testimony};
 use crate::ids::Key;
+use crate::receipt::Event;
 use crate::rejection::Rejection;
 use crate::session::{Session, Stop};
+use threescript::value::Value;
 
 pub fn apply(
     session: &mut Session,
@@ -39,12 +41,20 @@ fn register(
         )
         .into());
     }
-    accounts::register(
-        &mut session.rows,
-        arguments.text("name")?,
-        Key(arguments.hash("key")?),
-        roles,
-    )?;
+    let name = arguments.text("name")?;
+    let key = Key(arguments.hash("key")?);
+    accounts::register(&mut session.rows, name, key, roles.clone())?;
+    session.emitted.event(Event::of(
+        "circle",
+        "registered",
+        [
+            ("account", Value::Account(name.into())),
+            (
+                "roles",
+                Value::List(roles.into_iter().map(Value::Text).collect()),
+            ),
+        ],
+    ));
     Ok(())
 }
 

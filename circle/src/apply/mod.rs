@@ -6,6 +6,8 @@ mod circle;
 mod policy;
 mod treasury;
 
+use std::sync::OnceLock;
+
 use threescript::action::{Action, Mark, ParamDecl, Signature, Type, check_action};
 use threescript::value::Value;
 
@@ -15,40 +17,65 @@ use crate::rejection::Rejection;
 use crate::session::{Declared, Session, Stop};
 use arguments::Arguments;
 
-/// Runs `action` if it is one of the kernel's.
+/// Runs `action` if it is one of the kernel's. Where a policy adds to an actor of the kernel, the kernel comes first.
 pub(crate) fn kernel(
     session: &mut Session,
     authority: &Authority,
     action: &Action,
 ) -> Option<Result<(), Stop>> {
-    KERNEL_ACTORS.contains(&action.actor.as_str()).then(|| {
-        let declared = signatures()
-            .into_iter()
-            .find(|one| one.actor == action.actor && one.name == action.name);
-        let signature = declared.ok_or_else(|| {
-            Rejection::new(
-                "action.unknown",
-                format!("the kernel has no action {}.{}", action.actor, action.name),
-            )
-        })?;
-        let declared = Declared {
-            policies: &session.context.policies,
-        };
-        check_action(action, &signature, &declared, &session.context.assets).map_err(|fault| {
-            Rejection::new(fault.code, format!("{}; {}", fault.reason, fault.mend))
-        })?;
-        let arguments = Arguments::new(action);
-        match action.actor.as_str() {
-            "circle" => circle::apply(session, authority, &action.name, &arguments),
-            "policy" => policy::apply(session, authority, &action.name, &arguments),
-            "ceremony" => ceremony::apply(session, authority, &action.name, &arguments),
-            _ => treasury::apply(session, authority, &action.name, &arguments),
+    let actor = action.actor.as_str();
+    if !KERNEL_ACTORS.contains(&actor) {
+        return None;
+    }
+    let Some(signature) = signature(Mark::Act, actor, &action.name) else {
+        if session.context.policies.contains_key(actor) {
+            return None;
         }
-    })
+        let message = format!("the kernel has no action {actor}.{}", action.name);
+        return Some(Err(Rejection::new("action.unknown", message).into()));
+    };
+    Some(run(session, authority, action, signature))
+}
+
+fn run(
+    session: &mut Session,
+    authority: &Authority,
+    action: &Action,
+    signature: &Signature,
+) -> Result<(), Stop> {
+    let declared = Declared {
+        policies: &session.context.policies,
+    };
+    check_action(action, signature, &declared, &session.context.assets)
+        .map_err(|fault| Rejection::new(fault.code, format!("{}; {}", fault.reason, fault.mend)))?;
+    let arguments = Arguments::new(action);
+    match action.actor.as_str() {
+        "circle" => circle::apply(session, authority, &action.name, &arguments),
+        "policy" => policy::apply(session, authority, &action.name, &arguments),
+        "ceremony" => ceremony::apply(session, authority, &action.name, &arguments),
+        _ => treasury::apply(session, authority, &arguments),
+    }
+}
+
+/// The declaration of one kernel command.
+pub(crate) fn signature(mark: Mark, actor: &str, name: &str) -> Option<&'static Signature> {
+    declared()
+        .iter()
+        .find(|one| (one.mark, one.actor.as_str(), one.name.as_str()) == (mark, actor, name))
+}
+
+/// Built once: every action asks for them.
+fn declared() -> &'static [Signature] {
+    static DECLARED: OnceLock<Vec<Signature>> = OnceLock::new();
+    DECLARED.get_or_init(declare_all)
 }
 
 /// The declarations of all kernel commands, as policies declare theirs.
 pub fn signatures() -> Vec<Signature> {
+    declared().to_vec()
+}
+
+fn declare_all() -> Vec<Signature> {
     let text_list = || Type::List(Box::new(Type::Text));
     vec![
         declare(
@@ -90,7 +117,7 @@ pub fn signatures() -> Vec<Signature> {
         declare(
             "policy",
             "install",
-            &[("source", Type::Text, "the policy file")],
+            &[("source", Type::Bytes, "the policy file, UTF-8")],
         ),
         declare(
             "policy",
@@ -102,6 +129,15 @@ pub fn signatures() -> Vec<Signature> {
                     Type::Int,
                     "from which height on; 0 for as soon as it is certified",
                 ),
+            ],
+        ),
+        declare(
+            "policy",
+            "set",
+            &[
+                ("policy", Type::Text, "an active policy"),
+                ("param", Type::Text, "one of its params"),
+                ("value", Type::Text, "its new value, within the bounds"),
             ],
         ),
         declare(

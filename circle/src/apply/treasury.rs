@@ -3,32 +3,37 @@
 use super::Arguments;
 use crate::authority::Authority;
 use crate::payouts;
-use crate::rejection::Rejection;
+use crate::receipt::Event;
 use crate::session::{Session, Stop};
+use threescript::value::Value;
 
+/// Runs `treasury.deposit`, the one command of this actor.
 pub fn apply(
     session: &mut Session,
     authority: &Authority,
-    name: &str,
     arguments: &Arguments<'_>,
 ) -> Result<(), Stop> {
-    if name != "deposit" {
-        return Err(Rejection::new(
-            "action.unknown",
-            format!("the treasury has no action {name}"),
-        )
-        .into());
-    }
     authority.require_circle()?;
     let account = arguments.account(session, "account")?;
     let (wallet, reference) = (arguments.text("wallet")?, arguments.text("reference")?);
-    let height = session.context.height;
-    Ok(payouts::deposit(
+    let (height, amount) = (session.context.height, arguments.amount("amount")?);
+    payouts::deposit(
         &mut session.rows,
         height,
         wallet,
         &account.name,
-        arguments.amount("amount")?,
+        amount,
         reference,
-    )?)
+    )?;
+    session.emitted.event(Event::of(
+        "treasury",
+        "deposited",
+        [
+            ("wallet", Value::Text(wallet.into())),
+            ("account", Value::Account(account.name)),
+            ("amount", Value::Amount(amount.clone())),
+            ("reference", Value::Text(reference.into())),
+        ],
+    ));
+    Ok(())
 }

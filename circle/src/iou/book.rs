@@ -71,7 +71,7 @@ pub(super) const ENTRIES: Table<Entry> = Table::new(b"ki", "an IOU");
 // (consumer, end of window, id) of every open IOU: the order in which a consumer is debited.
 pub(super) const OPEN: Table<()> = Table::new(b"kj", "an open IOU");
 // (consumer, asset); no row where nothing is unpaid.
-const UNPAID: Table<Unpaid> = Table::new(b"ku", "what a consumer owes");
+const UNPAID: Table<Unpaid> = Table::new(b"k2", "what a consumer owes");
 const PAIRS: Table<Pair> = Table::new(b"kq", "a pair of farmer and consumer");
 // (farmer, consumer, reference, start of window) -> end of window
 const WINDOWS: Table<i64> = Table::new(b"kw", "an IOU's window");

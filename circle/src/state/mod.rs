@@ -13,7 +13,7 @@ mod tree;
 
 pub use batch::{CommitBatch, Head};
 pub use kv::{KeyValue, Memory, Row, StoreFault, prefix_end};
-pub use overlay::{Change, Overlay, Savepoint, WriteCount};
+pub use overlay::{Change, Overlay, Savepoint, Write, WriteCount};
 pub use proof::{Proof, ProofError};
 pub use region::{Region, RegionView};
 pub use tree::{EMPTY_ROOT, Tree, TreeUpdate};

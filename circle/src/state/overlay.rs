@@ -25,6 +25,17 @@ pub struct Overlay {
     count: WriteCount,
 }
 
+/// A row that was written: what it was, and what it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// Its key.
+    pub key: Vec<u8>,
+    /// Nothing if there was no row.
+    pub before: Option<Vec<u8>>,
+    /// Nothing if it was deleted.
+    pub after: Option<Vec<u8>>,
+}
+
 /// What a key was given by the pending writes before: nothing, or a value or a delete.
 type Undo = (Vec<u8>, Option<Option<Vec<u8>>>);
 
@@ -122,6 +133,50 @@ impl Overlay {
         keys.into_iter()
             .map(|key| (key.clone(), self.pending[key].clone()))
             .collect()
+    }
+
+    /// What was written since the innermost open savepoint began: one row per key, in the order of the keys, with its
+    /// values then and now.
+    ///
+    /// # Panics
+    /// If `savepoint` is not the innermost open one of this overlay.
+    pub fn writes_since(&self, savepoint: &Savepoint) -> Result<Vec<Write>, StoreFault> {
+        assert_eq!(
+            savepoint.depth,
+            self.savepoints.len(),
+            "only the innermost savepoint can be looked into"
+        );
+        let mut before = BTreeMap::new();
+        for (key, value) in &self.undo[self.savepoints[savepoint.depth - 1]..] {
+            // The first write under a key knows what was there.
+            before.entry(key).or_insert(value);
+        }
+        let write = |(key, value): (&Vec<u8>, &Option<Option<Vec<u8>>>)| {
+            let before = match value {
+                Some(pending) => pending.clone(),
+                None => self.base.get(key)?,
+            };
+            Ok(Write {
+                key: key.clone(),
+                before,
+                after: self.pending[key].clone(),
+            })
+        };
+        before.into_iter().map(write).collect()
+    }
+
+    /// The keys that were written since the innermost open savepoint began, a key as often as it was written.
+    ///
+    /// # Panics
+    /// If `savepoint` is not the innermost open one of this overlay.
+    pub fn keys_since(&self, savepoint: &Savepoint) -> impl Iterator<Item = &[u8]> {
+        assert_eq!(
+            savepoint.depth,
+            self.savepoints.len(),
+            "only the innermost savepoint can be looked into"
+        );
+        let written = &self.undo[self.savepoints[savepoint.depth - 1]..];
+        written.iter().map(|(key, _)| key.as_slice())
     }
 
     /// How many savepoints are open.
@@ -343,6 +398,12 @@ mod tests {
                             overlay.scan(&from, to.as_deref(), limit, reverse).unwrap(),
                             models.last().unwrap().scan(&from, to.as_deref(), limit, reverse).unwrap()
                         );
+                    }
+                }
+                if let (Some(savepoint), [.., was, is]) = (open.last(), &models[..]) {
+                    for Write { key, before, after } in overlay.writes_since(savepoint).unwrap() {
+                        prop_assert_eq!(before, was.get(&key).unwrap());
+                        prop_assert_eq!(after, is.get(&key).unwrap());
                     }
                 }
                 for number in 0..40 {

@@ -214,7 +214,7 @@ fn install(circle: &mut Simulation, source: &str) -> Receipt {
         vec![act(
             "policy",
             "install",
-            vec![("source", Value::Text(source.into()))],
+            vec![("source", Value::Bytes(source.into()))],
         )],
     )
 }
@@ -296,13 +296,15 @@ fn a_policy_that_does_not_compile_is_not_installed_and_says_where() {
     );
     assert_eq!(receipt.code, "policy.invalid");
     assert!(receipt.message.contains(":3:"), "{}", receipt.message);
-    assert_eq!(
-        install(
-            &mut circle,
-            "policy circle version 1\naction a() by guardian { }\n"
-        )
-        .code,
-        "policy.name"
+    let receipt = install(
+        &mut circle,
+        "policy circle version 1\naction a() by guardian { }\n",
+    );
+    assert_eq!(receipt.code, "policy.invalid");
+    assert!(
+        receipt.message.contains("belongs to the kernel"),
+        "{}",
+        receipt.message
     );
 }
 

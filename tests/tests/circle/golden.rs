@@ -7,10 +7,27 @@ use circle::envelope::{Body, Envelope};
 use circle::ids::{CircleId, Key};
 use circle::iou::{Iou, Price};
 use circle::receipt::{Receipt, Source};
+use circle::state::KeyValue;
 use ed25519_zebra::SigningKey;
 use expect_test::{Expect, expect};
 use guardian_tests::{Simulation, act, tft};
 use threescript::value::{Decimal, Value};
+
+/// A policy with one of each declaration; the bytes below depend on it and not on the standard policies.
+const SMALL: &str = r#"/// For golden bytes.
+policy small version 1
+const ROLE = "farmer"
+param most: percent = 5% from 0% to 10%
+table seen { account: account key, role: text index, at: time }
+on circle.registered(account: account, roles: list(text)) {
+    if ROLE in roles { seen.insert(#{ account: account, role: ROLE, at: block.time }); }
+    emit("seen", #{ account: account });
+}
+invariant few { seen.count() < 100 && most < 11.percent }
+action forget(account: account) by guardian { seen.delete(account) }
+every 1.hours sweep() { emit("swept", #{ most: most }) }
+ask all() { seen.rows() }
+"#;
 
 fn check(bytes: impl AsRef<[u8]>, expected: Expect) {
     expected.assert_eq(&hex::encode(bytes));
@@ -157,18 +174,52 @@ fn a_block_and_the_first_checkpoints_of_a_circle() {
             "010000000000000002000000000000000303030303030303030303030303030303030303030303030303030303030303010000000100000004"
         ],
     );
-    let mut circle = Simulation::new(9, 1, None);
+    let mut circle = Simulation::with_policies(9, 1, None, vec![SMALL.into()]);
     check(
         circle.genesis.digest(),
-        expect!["75b2a2f9974a2638a130a3e019e4a9303a6a9a60963a4074f5459d0c513f3bfe"],
+        expect!["93d8cba93546ed4fa2956880962850fc727d1cb65c803f5f6ec55359e99ce4ff"],
     );
     check(
         circle.guardians[0].head().state_root,
-        expect!["dbc429aa9c6888d6e9909bf5bdee1444de792c4763c309775fd02edc1403686a"],
+        expect!["094ab2c86867311fa2d8e5a8b5342221863e8fa00d8dfa5ba3369e4baf7b4fb3"],
     );
     circle.account("alice");
     check(
         circle.guardians[0].head().checkpoint,
-        expect!["8f9f6a1c5a2bdb5bb76534cb19433173d459ae2cbf6e2bd788bb95752493b48a"],
+        expect!["dd3db37488125329bb27126d15de43e882630c80ebf7a4367136cab810f01fef"],
+    );
+    // A param that the circle decided, and what a schedule, a reaction and an invariant leave behind.
+    let text = |text: &str| Value::Text(text.into());
+    let set = act(
+        "policy",
+        "set",
+        vec![
+            ("policy", text("small")),
+            ("param", text("most")),
+            ("value", text("7.5%")),
+        ],
+    );
+    let receipt = circle.act_as_circle(vec![set]);
+    check(
+        receipt.outcome(),
+        expect!["6b1a6d73c8f0717a8324ce54b0bf47b1c935d0f260f801f5d2d6b63947572862"],
+    );
+    let state = circle.guardians[0].state();
+    check(
+        state.get(b"k1small\0most\0").unwrap().unwrap(),
+        expect!["044b00000000000000000000000000000001"],
+    );
+    circle.account("bob");
+    let receipts = circle.receipts.iter().flatten();
+    let reacted: Vec<&Receipt> = receipts
+        .filter(|receipt| !receipt.policies.is_empty())
+        .collect();
+    check(
+        reacted.last().unwrap().outcome(),
+        expect!["b9ba82fbfc4e2e6b48105bcfd79ef084b2884c41322349e2834feb22ea866251"],
+    );
+    check(
+        circle.guardians[0].head().state_root,
+        expect!["ae02ad97252a3754b30c57a075dfed2d71f976bfddfdd12c195c9f781bc5de5f"],
     );
 }

@@ -1,6 +1,7 @@
 //! One test binary for everything that crosses crates.
 
 mod bad_input;
+mod bonds;
 mod day;
 mod golden;
 #[path = "../../../policies/cases.rs"]

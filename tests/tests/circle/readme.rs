@@ -14,7 +14,7 @@ fn the_first_policy_of_the_readme_does_what_the_page_says() {
     let install = act(
         "policy",
         "install",
-        vec![("source", Value::Text(source.into()))],
+        vec![("source", Value::Bytes(source.into()))],
     );
     let receipt = circle.act(0, vec![install]);
     assert!(receipt.is_ok(), "{}", receipt.message);

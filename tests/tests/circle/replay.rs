@@ -141,6 +141,7 @@ fn a_dearer_policy_would_have_paid_less_and_refused_one_more() {
 
         Events whose numbers differ
           tithe.settled: 4 -> 3
+          treasury.planned: 4 -> 3
 
         Effects whose numbers differ
           stellar.pay: 4 -> 3

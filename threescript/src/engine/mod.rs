@@ -11,7 +11,7 @@ mod operators;
 pub(crate) mod profile;
 mod query;
 mod row_view;
-mod rows;
+pub(crate) mod rows;
 mod run;
 mod tables;
 pub(crate) mod values;

@@ -176,6 +176,14 @@ pub(crate) fn bad_row(table: &TableDecl, reason: &str) -> Raised {
     )
 }
 
+/// The table of a key, if it is that of a row and not of an index or of the head of a table.
+pub(crate) fn table_of_row<'t>(tables: &'t [TableDecl], key: &[u8]) -> Option<&'t TableDecl> {
+    let end = key.iter().position(|byte| *byte == 0)?;
+    let is_row = key.get(end + 1) == Some(&b'r');
+    let named = |table: &&TableDecl| table.name.as_bytes() == &key[..end];
+    tables.iter().find(named).filter(|_| is_row)
+}
+
 /// The map of a row; empty columns are there as nothing.
 pub(crate) fn row_to_map(table: &TableDecl, row: Vec<Value>) -> Value {
     Value::Map(

@@ -12,9 +12,11 @@ use super::{actors, usage};
 use crate::action::{Mark, Signature};
 use crate::engine::observe::ExpressionStatements;
 use crate::engine::profile::{self, BANNED, BLOCK, CALLER, Globals};
+use crate::engine::rows;
 use crate::engine::values::{BlockHandle, CallerHandle, ModuleHandle, TableHandle, from_value};
 use crate::engine::{Catalog, Entry, Limits, library, place_of};
 use crate::formula::{self, Formula};
+use crate::value::Value;
 use rhai::{AST, ASTNode, Dynamic, Engine, Expr, LexError, Module, ParseErrorType, Scope, Stmt};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -36,6 +38,7 @@ pub(crate) struct Inner {
     pub tables: Arc<[TableDecl]>,
     pub params: Arc<[PolicyParam]>,
     pub formulas: Arc<[Formula]>,
+    signatures: Vec<Signature>,
     pub catalog: Arc<Catalog>,
     pub limits: Limits,
     pub globals: Arc<Globals>,
@@ -44,6 +47,17 @@ pub(crate) struct Inner {
     pub bodies: Vec<AST>,
     /// For observers; found when the first one comes.
     pub expression_statements: OnceLock<Arc<ExpressionStatements>>,
+}
+
+/// A row as people read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRow {
+    /// The name of its table.
+    pub table: String,
+    /// The values of its key columns.
+    pub key: Vec<Value>,
+    /// All columns by name, a map.
+    pub columns: Value,
 }
 
 impl std::fmt::Debug for Policy {
@@ -178,12 +192,33 @@ impl Policy {
         &self.inner.header.formulas
     }
 
+    /// Reads a row that the policy stored under a key of its own space. Nothing if the key is not that of a row, or if the
+    /// row does not fit the declaration of its table.
+    pub fn stored_row(&self, key: &[u8], value: &[u8]) -> Option<StoredRow> {
+        let table = rows::table_of_row(self.tables(), key)?;
+        let row = rows::decode_row(table, value).ok()?;
+        Some(StoredRow {
+            table: table.name.clone(),
+            key: table
+                .key
+                .iter()
+                .map(|column| row[*column].clone())
+                .collect(),
+            columns: rows::row_to_map(table, row),
+        })
+    }
+
     /// The declarations of its actions (`!!`) and questions (`!`), for reading and showing texts.
     pub fn signatures(&self) -> Vec<Signature> {
-        self.entries()
-            .iter()
-            .filter_map(|entry| signature(self.name(), entry))
-            .collect()
+        self.inner.signatures.clone()
+    }
+
+    /// One of them.
+    pub fn signature(&self, mark: Mark, name: &str) -> Option<&Signature> {
+        let signatures = self.inner.signatures.iter();
+        signatures
+            .into_iter()
+            .find(|one| one.mark == mark && one.name == name)
     }
 }
 
@@ -308,6 +343,11 @@ pub(super) fn build(
         tables,
         params: header.params.clone().into(),
         formulas,
+        signatures: header
+            .entries
+            .iter()
+            .filter_map(|entry| signature(&header.name, entry))
+            .collect(),
         catalog: Arc::new(catalog.clone()),
         limits: limits.clone(),
         globals: Arc::new(globals),

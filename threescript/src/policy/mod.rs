@@ -19,7 +19,7 @@ mod execute;
 mod points;
 mod testing;
 
-pub use compile::{Policy, compile, compile_with, source_hash};
+pub use compile::{Policy, StoredRow, compile, compile_with, source_hash};
 pub use declaration::{
     CallerRule, Column, ConstDecl, EntryDecl, EntryKind, FormulaDecl, TableDecl, UseDecl, UsedName,
 };

@@ -180,7 +180,6 @@ fn compile(candidate: &Candidate<'_>, timeline: &Timeline) -> Result<Policy, Pro
         let mend = "mend it; `circle policy check` shows the same";
         Problem::new("policy.invalid", all.join("\n"), mend)
     })?;
-    policies::check_name(&policy)?;
     Ok(policy)
 }
 

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use ed25519_zebra::SigningKey;
 use serde_json::json;
-use threescript::action::{Signature, Type};
 use threescript::policy::Policy;
 use threescript::value::Value;
 use workbench::console::Outcome;
@@ -88,27 +87,10 @@ pub async fn install(
         return Ok(None);
     }
     let declared = circle.client.signatures().await?;
-    let source = source(&declared, policy.source());
+    let source = Value::Bytes(policy.source().as_bytes().to_vec());
     let action = acting::action(&declared, "policy", "install", vec![("source", source)])?;
     let envelope = circle.sign(vec![action], key, "10m").await?;
     Ok(circle.send(&envelope, wait_s).await?.height)
-}
-
-/// The source in the type that the circle declares for it.
-fn source(declared: &[Signature], source: &str) -> Value {
-    let install = declared
-        .iter()
-        .find(|one| (one.actor.as_str(), one.name.as_str()) == ("policy", "install"));
-    let is_text = install.is_some_and(|install| {
-        install
-            .params
-            .iter()
-            .any(|param| param.name == "source" && param.ty == Type::Text)
-    });
-    match is_text {
-        true => Value::Text(source.to_owned()),
-        false => Value::Bytes(source.as_bytes().to_vec()),
-    }
 }
 
 /// What a person does next with an installed policy.

@@ -77,10 +77,7 @@ fn compile_here(file: &Path, circle: &Circle, json: bool) -> Result<Option<Polic
     let name = file.display().to_string();
     let catalog = circle::natives::catalog(&circle.assets()?);
     match compile(&source, &name, &catalog, &circle.genesis.limits) {
-        Ok(policy) => {
-            circle::policies::check_name(&policy)?;
-            Ok(Some(policy))
-        }
+        Ok(policy) => Ok(Some(policy)),
         Err(faults) => {
             match json {
                 true => output::print_json(
