@@ -120,8 +120,8 @@ mod tests {
         ));
         interpreter.put(&mut rows);
         assert_eq!(Interpreter::of(&rows).unwrap(), interpreter);
-        expect_test::expect!["01000000020000006b6d014b0000000b0000007268616920312e32372e30404b4c00000000001800000030000000800000000040000010270000204e000000000004000000001027000010270000102700000000010080000000"].assert_eq(&hex::encode(crate::digest::encode(&rows.changes())));
-        expect_test::expect!["931bc83e875e35807352a9eec1039f57cf76b90475ac697088b07b497da8d005"]
+        expect_test::expect!["01000000020000006b6d014b0000000b0000007268616920312e32372e30404b4c00000000001800000030000000800000000040000010270000204e0000000000040000000050c3000010270000102700000000010080000000"].assert_eq(&hex::encode(crate::digest::encode(&rows.changes())));
+        expect_test::expect!["614bb0f0fb38f8bc12efa5c7801367661590e6d081f79b2f2351e534362f9c0d"]
             .assert_eq(&hex::encode(interpreter.digest()));
     }
 }

@@ -62,6 +62,45 @@ pub fn transfer(rows: &mut Overlay, from: &str, to: &str, amount: &Amount) -> Re
     add(rows, to, amount)
 }
 
+/// Amounts that leave books and arrive in others, in minor units of one asset.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Movements {
+    /// Books and what is taken from them.
+    pub from: Vec<(String, i64)>,
+    /// Books and what is given to them.
+    pub to: Vec<(String, i64)>,
+}
+
+/// Moves many amounts at once. What is taken has to be what is given.
+pub fn transfer_all(
+    rows: &mut Overlay,
+    asset: &AssetCode,
+    movements: &Movements,
+) -> Result<(), Failure> {
+    let sum = |part: &[(String, i64)]| part.iter().map(|(_, units)| i128::from(*units)).sum();
+    let (taken, given): (i128, i128) = (sum(&movements.from), sum(&movements.to));
+    require(taken == given, "ledger.unbalanced", || {
+        format!("{taken} units of {asset} would be taken and {given} given; make both the same")
+    })?;
+    for (book, units) in movements.from.iter().chain(&movements.to) {
+        check_book(book)?;
+        check_positive(&Amount::new(*units, asset.clone()))?;
+    }
+    for (book, units) in &movements.from {
+        let available = balance(rows, book, asset)?;
+        require(available >= *units, "ledger.insufficient", || {
+            format!(
+                "{book} holds {available} units of {asset}, {units} are needed; add funds or lower the amount"
+            )
+        })?;
+        set(rows, book, asset, available - units);
+    }
+    for (book, units) in &movements.to {
+        add(rows, book, &Amount::new(*units, asset.clone()))?;
+    }
+    Ok(())
+}
+
 /// Records that `amount` arrived on a chain, for `book`.
 pub fn receive(rows: &mut Overlay, book: &str, amount: &Amount) -> Result<(), Failure> {
     check_book(book)?;

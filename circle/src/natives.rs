@@ -45,6 +45,7 @@ pub fn catalog(assets: &Assets) -> Catalog {
         catalog = catalog.clone().with(module, function);
     };
     let amount = |name: &str| (name.to_owned(), Type::Amount);
+    let int = |name: &str| (name.to_owned(), Type::Int);
     let time = |name: &str| (name.to_owned(), Type::Time);
     let account = |name: &str| (name.to_owned(), Type::Account);
     let maps = || Type::List(Box::new(Type::Map));
@@ -141,11 +142,11 @@ pub fn catalog(assets: &Assets) -> Catalog {
     add(
         "iou",
         "debtors",
-        vec![time("until")],
+        vec![time("until"), text("after"), int("most")],
         maps(),
-        1_000,
+        100,
         true,
-        "Who has unpaid IOUs whose window ended by then: a list of consumer, asset, owed and ious (how many).",
+        "Who has open IOUs whose window ended by then: a list of consumer, asset, owed and ious (how many), for the next consumers in the order of their registration, after this one, at most so many (1,000 at the most). Costs 2 operations for each IOU.",
     );
     add(
         "iou",
@@ -159,11 +160,20 @@ pub fn catalog(assets: &Assets) -> Catalog {
     add(
         "iou",
         "owed",
-        vec![],
+        vec![text("after"), int("most")],
         maps(),
-        1_000,
+        100,
         true,
-        "What is unpaid between whom: a list of consumer, farmer and amount.",
+        "What is open between whom: a list of consumer, farmer and amount, for the next consumers in the order of their registration, after this one, at most so many (1,000 at the most). Costs 2 operations for each IOU.",
+    );
+    add(
+        "iou",
+        "collect",
+        vec![time("until"), text("after"), int("most")],
+        Type::Map,
+        500,
+        false,
+        "Debits the next consumers in the order of their registration, after this one, out of their escrow, for whole IOUs whose window ended by then, by the end of the window, then id, up to the first that is not covered; credits the farmers' books payable:<farmer>, and marks the IOUs as paid. Ends after so many IOUs (50,000 at the most) or about as many consumers. Returns last (whom to go on after), all (whether all had their turn), consumers, ious (how many), paid (a list of consumer, asset, amount, ious), earned (a list of farmer, asset, amount, ious) and short (a list of consumer, asset, owed and missing, for whom escrow did not cover what ended). Costs 16 operations for each IOU, 64 for each consumer and farmer.",
     );
     add(
         "treasury",
@@ -424,8 +434,11 @@ pub(crate) fn call(
             });
             Ok(Value::List(entries.collect()))
         }
-        ("iou", "debtors", [Value::Time(until)]) => {
-            let debtors = iou::debtors(&host.session().rows, *until)?;
+        ("iou", "debtors", [Value::Time(until), Value::Text(after), Value::Int(most)]) => {
+            let most = consumers_at_once(*most)?;
+            let session = host.session();
+            let (debtors, looked_at) = iou::debtors(&session.rows, *until, after, most)?;
+            session.charge(iou::LOOK_COST * looked_at);
             let entries = debtors.into_iter().map(|debtor| {
                 map([
                     ("consumer", Value::Account(debtor.consumer)),
@@ -467,9 +480,20 @@ pub(crate) fn call(
             });
             Ok(Value::List(entries.collect()))
         }
-        ("iou", "owed", []) => {
+        ("iou", "collect", [Value::Time(until), Value::Text(after), Value::Int(most)]) => {
+            let session = host.session();
+            let most = u64::try_from(*most).unwrap_or(0);
+            let collection = iou::collect(&mut session.rows, *until, after, most)?;
+            session.charge(collection.operations);
+            Ok(collected(collection))
+        }
+        ("iou", "owed", [Value::Text(after), Value::Int(most)]) => {
+            let most = consumers_at_once(*most)?;
+            let session = host.session();
+            let (all, looked_at) = iou::owed_page(&session.rows, after, most)?;
+            session.charge(iou::LOOK_COST * looked_at);
             let mut entries = Vec::new();
-            for owed in iou::owed(&host.session().rows)? {
+            for owed in all {
                 let units = i64::try_from(owed.amount).unwrap_or(i64::MAX);
                 entries.push(map([
                     ("consumer", Value::Account(owed.consumer)),
@@ -584,6 +608,48 @@ fn iou_id(bytes: &[u8]) -> Result<Hash, Rejection> {
     bytes
         .try_into()
         .map_err(|_| Rejection::new("iou.id", "the id of an IOU has 32 bytes"))
+}
+
+fn consumers_at_once(most: i64) -> Result<usize, Rejection> {
+    let most = usize::try_from(most).ok();
+    let most = most.filter(|most| (1..=CONSUMERS_AT_ONCE).contains(most));
+    most.ok_or_else(|| {
+        let message = format!("ask for 1 to {CONSUMERS_AT_ONCE} consumers at once");
+        Rejection::new("iou.most", message)
+    })
+}
+
+fn collected(collection: iou::Collection) -> Value {
+    let amount = |units: i64, asset: &AssetCode| Value::Amount(Amount::new(units, asset.clone()));
+    let lines = |lines: Vec<iou::Line>, account: &str| {
+        let line = |line: iou::Line| {
+            map([
+                ("amount", amount(line.amount, &line.asset)),
+                ("asset", Value::Text(line.asset.as_str().into())),
+                (account, Value::Account(line.account)),
+                ("ious", count(line.ious)),
+            ])
+        };
+        Value::List(lines.into_iter().map(line).collect())
+    };
+    let short = collection.short.into_iter().map(|short| {
+        map([
+            ("owed", amount(short.owed, &short.asset)),
+            ("missing", amount(short.missing, &short.asset)),
+            ("asset", Value::Text(short.asset.as_str().into())),
+            ("consumer", Value::Account(short.consumer)),
+        ])
+    });
+    let short = Value::List(short.collect());
+    map([
+        ("last", Value::Text(collection.last)),
+        ("all", Value::Bool(collection.all)),
+        ("consumers", count(collection.consumers)),
+        ("ious", count(collection.ious)),
+        ("paid", lines(collection.paid, "consumer")),
+        ("earned", lines(collection.earned, "farmer")),
+        ("short", short),
+    ])
 }
 
 fn admission_limits(limits: &BTreeMap<String, Value>) -> Result<iou::Limits, Rejection> {

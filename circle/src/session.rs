@@ -239,6 +239,11 @@ impl Session {
         }
     }
 
+    /// Charges what a native did to the run that called it.
+    pub fn charge(&mut self, operations: u64) {
+        self.budget.used = self.budget.used.saturating_add(operations);
+    }
+
     /// The operations that were used so far by runs that are not inside another one.
     pub fn operations_used(&self) -> u64 {
         self.used_before.saturating_add(self.budget.used)

@@ -227,6 +227,13 @@ fn many(consumers: u64, farmers: u64) -> Simulation {
 fn a_roll_up_that_is_too_large_for_one_run_goes_on_until_it_is_done() {
     let consumers = 2000;
     let mut circle = many(consumers, 30);
+    let smaller = vec![
+        ("policy", Value::Text("iou".into())),
+        ("param", Value::Text("ious_at_once".into())),
+        ("value", Value::Text("300".into())),
+    ];
+    let decided = circle.act_as_circle(vec![action("policy", "set", smaller)]);
+    assert!(decided.is_ok());
     let first = act(&mut circle, 0, NOON);
     assert!(
         first.contains("done: false") && first.contains("payouts: []"),

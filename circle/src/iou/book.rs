@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use borsh::{BorshDeserialize, BorshSerialize};
 use threescript::value::{AssetCode, Assets};
 
+use super::open::{self, Cursor};
 use super::{BATCH_IOUS_MAX, SignedIou, verify_signatures};
 use crate::account::Account;
 use crate::accounts;
@@ -68,8 +69,6 @@ struct Pair {
 }
 
 pub(super) const ENTRIES: Table<Entry> = Table::new(b"ki", "an IOU");
-// (consumer, end of window, id) of every open IOU: the order in which a consumer is debited.
-pub(super) const OPEN: Table<()> = Table::new(b"kj", "an open IOU");
 // (consumer, asset); no row where nothing is unpaid.
 const UNPAID: Table<Unpaid> = Table::new(b"k2", "what a consumer owes");
 const PAIRS: Table<Pair> = Table::new(b"kq", "a pair of farmer and consumer");
@@ -263,7 +262,7 @@ fn admit_one(
         state: State::Open,
     };
     ENTRIES.put(rows, id, &entry);
-    OPEN.put(rows, (consumer.number, iou.to, id), &());
+    open::put(rows, &id, &entry);
     change_unpaid(rows, consumer.number, &iou.asset, |owed| {
         owed.open += i128::from(iou.amount)
     })?;
@@ -361,14 +360,25 @@ pub struct Debtor {
     pub ious: u64,
 }
 
-/// Who owes what in windows that ended at or before `until`, by consumer's number and asset.
-pub fn debtors(rows: &dyn KeyValue, until: i64) -> Result<Vec<Debtor>, Failure> {
+/// Who owes what in windows that ended at or before `until`, by consumer's number and asset: the next consumers after the
+/// account `after`, at most `most` of them. The second result is how many IOUs were looked at.
+pub fn debtors(
+    rows: &dyn KeyValue,
+    until: i64,
+    after: &str,
+    most: usize,
+) -> Result<(Vec<Debtor>, u64), Failure> {
     let mut sums: BTreeMap<(u32, AssetCode), (i64, u64)> = BTreeMap::new();
-    for (_, entry) in open(rows, (), until)? {
-        let sum = sums.entry((entry.consumer, entry.asset)).or_default();
-        sum.0 = sum.0.saturating_add(entry.amount);
-        sum.1 += 1;
-    }
+    let first = super::claim::number_after(rows, after)?;
+    let looked_at = each_of(rows, first, most, |entry| {
+        if entry.to <= until {
+            let sum = sums.entry((entry.consumer, entry.asset)).or_default();
+            sum.0 = sum.0.saturating_add(entry.amount);
+            sum.1 += 1;
+            return true;
+        }
+        false
+    })?;
     let name = |(key, sum): ((u32, AssetCode), (i64, u64))| {
         Ok(Debtor {
             consumer: accounts::by_number(rows, key.0)?.name,
@@ -377,7 +387,32 @@ pub fn debtors(rows: &dyn KeyValue, until: i64) -> Result<Vec<Debtor>, Failure> 
             ious: sum.1,
         })
     };
-    sums.into_iter().map(name).collect()
+    let debtors = sums.into_iter().map(name).collect::<Result<_, Failure>>()?;
+    Ok((debtors, looked_at))
+}
+
+/// Visits the open IOUs of the next consumers, from a number on, until `most` consumers had one that counts. Returns how
+/// many were visited.
+fn each_of(
+    rows: &dyn KeyValue,
+    first: u32,
+    most: usize,
+    mut counts: impl FnMut(Entry) -> bool,
+) -> Result<u64, StoreFault> {
+    let mut cursor = Cursor::from_consumer(first);
+    let (mut consumers, mut last, mut looked_at) = (0, None, 0);
+    while let Some((_, entry)) = cursor.next(rows)? {
+        let consumer = entry.consumer;
+        if consumers == most && last != Some(consumer) {
+            break;
+        }
+        looked_at += 1;
+        if counts(entry) && last != Some(consumer) {
+            consumers += 1;
+            last = Some(consumer);
+        }
+    }
+    Ok(looked_at)
 }
 
 /// What one farmer is paid by one consumer.
@@ -405,10 +440,7 @@ pub fn pay(
     })?;
     let mut left = budget;
     let mut paid: BTreeMap<u32, (i64, u64)> = BTreeMap::new();
-    for (id, entry) in open(rows, consumer.number, until)? {
-        if entry.asset != *asset {
-            continue;
-        }
+    for (id, entry) in due(rows, Cursor::of_debt(consumer.number, asset), until)? {
         if entry.amount > left {
             break;
         }
@@ -416,7 +448,7 @@ pub fn pay(
         let sum = paid.entry(entry.farmer).or_default();
         sum.0 += entry.amount;
         sum.1 += 1;
-        OPEN.delete(rows, (entry.consumer, entry.to, id));
+        open::delete(rows, &id, &entry);
         ENTRIES.put(
             rows,
             id,
@@ -454,45 +486,45 @@ pub struct Owed {
 
 /// All that is owed and not paid, by pair, sorted by the names of consumer and farmer.
 pub fn owed(rows: &dyn KeyValue) -> Result<Vec<Owed>, Failure> {
-    let mut sums: BTreeMap<(u32, u32, AssetCode), i128> = BTreeMap::new();
-    for (_, entry) in open(rows, (), i64::MAX)? {
-        *sums
-            .entry((entry.consumer, entry.farmer, entry.asset))
-            .or_default() += i128::from(entry.amount);
-    }
-    let mut all = Vec::with_capacity(sums.len());
-    for ((consumer, farmer, asset), amount) in sums {
-        let (consumer, farmer) = (
-            accounts::by_number(rows, consumer)?.name,
-            accounts::by_number(rows, farmer)?.name,
-        );
-        all.push(Owed {
-            consumer,
-            farmer,
-            asset,
-            amount,
-        });
-    }
+    let mut all = owed_page(rows, "", usize::MAX)?.0;
     all.sort_by(|a, b| (&a.consumer, &a.farmer, &a.asset).cmp(&(&b.consumer, &b.farmer, &b.asset)));
     Ok(all)
 }
 
-/// Unpaid IOUs whose window ended at or before `until`, in the order of consumer, end and id.
-fn open(
+/// The same of the next consumers after the account `after`, at most `most` of them, in the order of their registration.
+/// The second result is how many IOUs were looked at.
+pub fn owed_page(
     rows: &dyn KeyValue,
-    within: impl crate::table::RowKey,
+    after: &str,
+    most: usize,
+) -> Result<(Vec<Owed>, u64), Failure> {
+    let mut sums: BTreeMap<(u32, u32, AssetCode), i128> = BTreeMap::new();
+    let first = super::claim::number_after(rows, after)?;
+    let looked_at = each_of(rows, first, most, |entry| {
+        let sum = sums.entry((entry.consumer, entry.farmer, entry.asset));
+        *sum.or_default() += i128::from(entry.amount);
+        true
+    })?;
+    let mut all = Vec::with_capacity(sums.len());
+    for ((consumer, farmer, asset), amount) in sums {
+        all.push(Owed {
+            consumer: accounts::by_number(rows, consumer)?.name,
+            farmer: accounts::by_number(rows, farmer)?.name,
+            asset,
+            amount,
+        });
+    }
+    Ok((all, looked_at))
+}
+
+/// Open IOUs whose window ended at or before `until`, in the order of the cursor.
+fn due(
+    rows: &dyn KeyValue,
+    mut cursor: Cursor,
     until: i64,
 ) -> Result<Vec<(Hash, Entry)>, StoreFault> {
-    let prefix = OPEN.key(within);
-    let end = crate::state::prefix_end(&prefix);
     let mut all = Vec::new();
-    for (key, _) in rows.scan(&prefix, end.as_deref(), usize::MAX, false)? {
-        let missing = || StoreFault::Corrupt {
-            what: "an open IOU",
-            reason: "its key names no IOU".into(),
-        };
-        let id: Hash = key[key.len() - 32..].try_into().map_err(|_| missing())?;
-        let entry = ENTRIES.get(rows, id)?.ok_or_else(missing)?;
+    while let Some((id, entry)) = cursor.next(rows)? {
         if entry.to <= until {
             all.push((id, entry));
         }

@@ -2,11 +2,12 @@
 
 use threescript::value::AssetCode;
 
-use super::book::{self, ENTRIES, Entry, OPEN, State, Unpaid};
+use super::book::{self, ENTRIES, Entry, State, Unpaid};
+use super::open::{self, Cursor};
 use crate::accounts;
 use crate::digest::Hash;
 use crate::rejection::{Failure, Rejection};
-use crate::state::{KeyValue, Overlay, StoreFault, prefix_end};
+use crate::state::{KeyValue, Overlay, StoreFault};
 
 /// One IOU of the book.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +47,7 @@ pub fn find(rows: &dyn KeyValue, id: &Hash) -> Result<Option<Claim>, StoreFault>
 /// Takes an open IOU out of the roll-up.
 pub fn hold(rows: &mut Overlay, id: &Hash) -> Result<(), Failure> {
     let entry = take(rows, id, State::Open)?;
-    OPEN.delete(rows, (entry.consumer, entry.to, id));
+    open::delete(rows, id, &entry);
     put(rows, id, entry, State::Held, |owed, units| {
         owed.open -= units;
         owed.held += units;
@@ -56,7 +57,7 @@ pub fn hold(rows: &mut Overlay, id: &Hash) -> Result<(), Failure> {
 /// Lets a held IOU take part in the roll-up again.
 pub fn release(rows: &mut Overlay, id: &Hash) -> Result<(), Failure> {
     let entry = take(rows, id, State::Held)?;
-    OPEN.put(rows, (entry.consumer, entry.to, id), &());
+    open::put(rows, id, &entry);
     put(rows, id, entry, State::Open, |owed, units| {
         owed.held -= units;
         owed.open += units;
@@ -123,25 +124,18 @@ pub struct Oldest {
 /// The next consumers with open IOUs in the order of their registration, at most `most`, after the account `after`; from
 /// the first on if that is empty.
 pub fn oldest(rows: &dyn KeyValue, after: &str, most: usize) -> Result<Vec<Oldest>, Failure> {
-    let mut number = match after {
-        "" => 0,
-        name => {
-            let account = accounts::by_name(rows, name)?.ok_or_else(|| unknown(name))?;
-            account.number.saturating_add(1)
-        }
-    };
-    let end = prefix_end(&OPEN.key(()));
-    let mut found = Vec::new();
+    let mut number = number_after(rows, after)?;
+    let mut found: Vec<Oldest> = Vec::new();
     while found.len() < most {
-        // The first row of each consumer is its oldest; a seek skips the others.
-        let Some(entry) = first_open(rows, &OPEN.key(number), end.as_deref())? else {
+        let Some(first) = next_debt(rows, Cursor::from_consumer(number))? else {
             break;
         };
+        let own = first.consumer;
         found.push(Oldest {
-            consumer: accounts::by_number(rows, entry.consumer)?.name,
-            to: entry.to,
+            consumer: accounts::by_number(rows, own)?.name,
+            to: oldest_in_any(rows, own)?.unwrap_or(first.to),
         });
-        let Some(after) = entry.consumer.checked_add(1) else {
+        let Some(after) = own.checked_add(1) else {
             break;
         };
         number = after;
@@ -152,34 +146,33 @@ pub fn oldest(rows: &dyn KeyValue, after: &str, most: usize) -> Result<Vec<Oldes
 /// The end of a consumer's oldest open window, Unix seconds, if it has open IOUs.
 pub fn oldest_of(rows: &dyn KeyValue, consumer: &str) -> Result<Option<i64>, Failure> {
     let consumer = accounts::by_name(rows, consumer)?.ok_or_else(|| unknown(consumer))?;
-    let own = OPEN.key(consumer.number);
-    let entry = first_open(rows, &own, prefix_end(&own).as_deref())?;
-    Ok(entry.map(|entry| entry.to))
+    Ok(oldest_in_any(rows, consumer.number)?)
 }
 
-fn first_open(
-    rows: &dyn KeyValue,
-    from: &[u8],
-    end: Option<&[u8]>,
-) -> Result<Option<Entry>, StoreFault> {
-    let next = rows.scan(from, end, 1, false)?;
-    let Some((key, _)) = next.first() else {
-        return Ok(None);
-    };
-    let id = key.len().checked_sub(32).and_then(|at| key.get(at..));
-    let id: Hash = id
-        .and_then(|id| id.try_into().ok())
-        .ok_or_else(|| corrupt("its key names no IOU"))?;
-    let entry = ENTRIES
-        .get(rows, id)?
-        .ok_or_else(|| corrupt("its IOU is missing"))?;
-    Ok(Some(entry))
+/// The oldest of the first windows in each asset.
+fn oldest_in_any(rows: &dyn KeyValue, consumer: u32) -> Result<Option<i64>, StoreFault> {
+    let mut cursor = Cursor::of_consumer(consumer);
+    let mut oldest: Option<i64> = None;
+    while let Some((_, entry)) = cursor.next_of(rows, 1)? {
+        oldest = Some(oldest.map_or(entry.to, |oldest| oldest.min(entry.to)));
+        cursor.pass_debt(&entry);
+    }
+    Ok(oldest)
 }
 
-fn corrupt(reason: &str) -> StoreFault {
-    StoreFault::Corrupt {
-        what: "an open IOU",
-        reason: reason.into(),
+fn next_debt(rows: &dyn KeyValue, mut cursor: Cursor) -> Result<Option<Entry>, StoreFault> {
+    Ok(cursor.next_of(rows, 1)?.map(|(_, entry)| entry))
+}
+
+/// The number behind that of an account; 0 for no account. Errors: `account.unknown`.
+pub(super) fn number_after(rows: &dyn KeyValue, after: &str) -> Result<u32, Failure> {
+    match after {
+        "" => Ok(0),
+        name => {
+            let account = accounts::by_name(rows, name)?.ok_or_else(|| unknown(name))?;
+            // The last account that there can be has none behind it.
+            Ok(account.number.saturating_add(1))
+        }
     }
 }
 

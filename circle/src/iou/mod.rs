@@ -2,6 +2,10 @@
 
 mod book;
 mod claim;
+mod collect;
+#[cfg(test)]
+mod collect_tests;
+mod open;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -14,9 +18,11 @@ use crate::digest::{Hash, digest};
 use crate::ids::{CircleId, Key, sign};
 
 pub use book::{
-    Admission, Debtor, Limits, Owed, Paid, State, Unpaid, admit, consumers, debtors, owed, pay,
+    Admission, Debtor, Limits, Owed, Paid, State, Unpaid, admit, consumers, debtors, owed,
+    owed_page, pay,
 };
 pub use claim::{Claim, Oldest, cancel, find, hold, oldest, oldest_of, release, unpaid};
+pub use collect::{COLLECT_MAX, Collection, LOOK_COST, Line, Short, collect};
 pub use verify::verify_signatures;
 
 /// The most IOUs in one batch.
