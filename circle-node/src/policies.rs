@@ -1,23 +1,39 @@
 //! The standard policies, as they are shipped.
 
-/// What capacity costs.
+/// What capacity costs, who pays for it, and who gets what is paid.
 pub const BILLING: &str = include_str!("../../policies/billing/policy.3script");
+/// Farms and nodes, uptime, audits, violations.
+pub const CAPACITY: &str = include_str!("../../policies/capacity/policy.3script");
+/// Credentials of accounts.
+pub const COMPLIANCE: &str = include_str!("../../policies/compliance/policy.3script");
+/// Workloads of several owners.
+pub const DEPLOY: &str = include_str!("../../policies/deploy/policy.3script");
+/// What farmers earn for capacity that was there.
+pub const FARMING: &str = include_str!("../../policies/farming/policy.3script");
 /// IOUs: submission, roll-up, what is owed.
 pub const IOU: &str = include_str!("../../policies/iou/policy.3script");
+/// The price of a token, and price lists.
+pub const PRICING: &str = include_str!("../../policies/pricing/policy.3script");
 /// Votes on scripts.
 pub const VOTE: &str = include_str!("../../policies/vote/policy.3script");
 
 /// The sources of all standard policies, each with the path it has in the repository.
-pub const STANDARD: [(&str, &str); 3] = [
+pub const STANDARD: [(&str, &str); 8] = [
     ("policies/billing/policy.3script", BILLING),
+    ("policies/capacity/policy.3script", CAPACITY),
+    ("policies/compliance/policy.3script", COMPLIANCE),
+    ("policies/deploy/policy.3script", DEPLOY),
+    ("policies/farming/policy.3script", FARMING),
     ("policies/iou/policy.3script", IOU),
+    ("policies/pricing/policy.3script", PRICING),
     ("policies/vote/policy.3script", VOTE),
 ];
 
 #[cfg(test)]
 mod tests {
+    use circle::natives;
     use threescript::action::read;
-    use threescript::engine::{Catalog, Entry, Limits};
+    use threescript::engine::{Entry, Limits};
     use threescript::policy::{Policy, compile};
     use threescript::value::{Assets, Value};
 
@@ -61,7 +77,7 @@ mod tests {
         let policy = compile(
             BILLING,
             STANDARD[0].0,
-            &Catalog::default(),
+            &natives::catalog(&Assets::standard()),
             &Limits::default(),
         );
         policy.unwrap_or_else(|faults| panic!("{}", faults[0]))

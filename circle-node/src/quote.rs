@@ -2,11 +2,10 @@
 
 use std::io;
 
-use threescript::engine::{
-    BlockInfo, Caller, Catalog, Entry, Host, HostError, Limits, ScriptError,
-};
+use circle::natives;
+use threescript::engine::{BlockInfo, Caller, Entry, Host, HostError, Limits, ScriptError};
 use threescript::policy::{Policy, compile};
-use threescript::value::{Amount, Value};
+use threescript::value::{Amount, Assets, Value};
 
 use crate::policies;
 use crate::usage::UsageRow;
@@ -21,10 +20,10 @@ pub struct Billing {
 }
 
 impl Billing {
-    /// The shipped policy. It needs no native modules, so any circle's catalog gives the same.
+    /// The shipped policy. Its pure questions call no natives, but what is beside them does.
     pub fn shipped() -> Self {
-        let (file, source) = policies::STANDARD[0];
-        let policy = compile(source, file, &Catalog::default(), &Limits::default());
+        let catalog = natives::catalog(&Assets::standard());
+        let policy = compile(policies::BILLING, "billing", &catalog, &Limits::default());
         Self {
             policy: policy.expect("the shipped billing policy compiles, as its tests show"),
         }
