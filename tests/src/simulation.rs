@@ -1,6 +1,7 @@
 //! The log, the blocks, and all guardians.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use circle::block::Block;
 use circle::checkpoint::Checkpoint;
@@ -12,7 +13,9 @@ use circle::iou::{Iou, Price, SignedIou};
 use circle::machine::Machine;
 use circle::member::{Member, Members};
 use circle::payouts::{Payout, payouts};
+use circle::policies::{Language, Library};
 use circle::receipt::Receipt;
+use circle::session::{BlockContext, Session};
 use circle::{Fault, digest::encode};
 use ed25519_zebra::SigningKey;
 use threescript::action::{Action, Mark};
@@ -307,6 +310,27 @@ impl Simulation {
             ..act(actor, name, params)
         };
         self.guardians[0].ask(&question, self.time_ms)
+    }
+
+    /// A session over other rows than the log led to, in which the policies of the first guardian's state are active.
+    pub fn session(&self, rows: std::sync::Arc<dyn circle::state::KeyValue>) -> Box<Session> {
+        use circle::state::{Memory, Overlay};
+        let assets = Arc::new(self.genesis.decimals().expect("the genesis is sound"));
+        let language = Arc::new(Language {
+            catalog: circle::natives::catalog(&assets),
+            limits: self.genesis.limits.clone(),
+        });
+        let active = Library::default().active(&*rows, &language);
+        let context = BlockContext {
+            height: self.blocks.len() as u64 + 1,
+            time_ms: self.time_ms + 90 * DAY_MS,
+            genesis: Arc::new(self.genesis.clone()),
+            assets,
+            language,
+            policies: Arc::new(active.expect("memory does not fail")),
+        };
+        let local = Overlay::new(Arc::new(Memory::new()));
+        Box::new(Session::new(context, Overlay::new(rows), local))
     }
 
     /// Rebuilds the replica of a guardian from the log with a binary that does not err.

@@ -178,7 +178,9 @@ impl Turn {
                     if self.is_full_of_ious(&entry) {
                         if let Some(done) = debt.take() {
                             // What it is short of in other assets is told when its turn ends.
-                            self.result.short.retain(|short| short.consumer != done.name);
+                            self.result
+                                .short
+                                .retain(|short| short.consumer != done.name);
                             self.close(rows, done)?;
                         }
                         return Ok(());
@@ -289,6 +291,7 @@ impl Turn {
 
 /// What the parts of the work cost, in operations: a paid IOU, one that is only looked at, a debt or a farmer.
 const IOU_COST: u64 = 16;
+/// An IOU that is only looked at.
 pub const LOOK_COST: u64 = 2;
 const DEBT_COST: u64 = 64;
 
