@@ -500,7 +500,10 @@ pub(crate) type Group = (Value, Value, u64);
 
 /// Sums by value, in the order of the values.
 #[derive(Default)]
-struct Groups(BTreeMap<Vec<u8>, (Value, Option<Value>, u64)>);
+struct Groups(BTreeMap<Vec<u8>, Sum>);
+
+/// The value of a group, the sum so far, and the number of rows.
+type Sum = (Value, Option<Value>, u64);
 
 impl Groups {
     fn add(&mut self, meter: &Meter, by: Value, value: Value) -> Result<(), Raised> {

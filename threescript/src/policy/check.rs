@@ -410,10 +410,10 @@ impl<'a> Checker<'a, '_> {
                 self.column(table, name.as_str(), name.pos);
             }
         }
-        if let Expr::Dot(parts, _, _) = rest {
-            if case.result.contains(&Shape::Query) {
-                self.table_chain(table, &parts.rhs, false);
-            }
+        if let Expr::Dot(parts, _, _) = rest
+            && case.result.contains(&Shape::Query)
+        {
+            self.table_chain(table, &parts.rhs, false);
         }
     }
 
