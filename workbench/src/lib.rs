@@ -11,3 +11,5 @@ pub mod problem;
 pub mod replay;
 pub mod scratch;
 pub mod testing;
+pub mod tracing;
+pub mod trying;

@@ -40,7 +40,7 @@ pub struct Step<'a> {
 }
 
 impl Step<'_> {
-    /// The local variables, the inner ones last. Only what has a value of 3Script or a name is there.
+    /// The local variables, the inner ones first. Only what has a value of 3Script or a name is there.
     pub fn variables(&self) -> Vec<(String, Shown)> {
         (self.variables)()
     }
@@ -59,6 +59,8 @@ pub enum Moment<'a> {
     Returned {
         /// Its name.
         function: &'a str,
+        /// Whether it is one of the policy.
+        own: bool,
         /// Its arguments; of a method, the value itself first.
         args: Vec<Shown>,
         /// What it returned; `None` if it failed.
@@ -184,35 +186,23 @@ pub(crate) fn watch(engine: &mut Engine, watch: Watch, tables: Arc<[TableDecl]>)
         };
         let returned = |result: Option<&Dynamic>| {
             let frame = frame()?;
-            let args = frame
-                .args
-                .iter()
-                .map(|arg| Shown::of(arg, &tables))
-                .collect();
-            let result = result.map(|result| Shown::of(result, &tables));
-            Some((frame.pos, frame.fn_name.as_str(), args, result))
+            let args = frame.args.iter().map(|arg| Shown::of(arg, &tables));
+            let moment = Moment::Returned {
+                function: frame.fn_name.as_str(),
+                // The end of a function of the policy is shown at its end, that of a native at the call.
+                own: place != frame.pos,
+                args: args.collect(),
+                result: result.map(|result| Shown::of(result, &tables)),
+            };
+            Some((frame.pos, moment))
         };
         let (position, moment) = match event {
             DebuggerEvent::FunctionExitWithValue(value) => match returned(Some(value)) {
-                Some((position, function, args, result)) => {
-                    let moment = Moment::Returned {
-                        function,
-                        args,
-                        result,
-                    };
-                    (position, moment)
-                }
+                Some(returned) => returned,
                 None => return,
             },
             DebuggerEvent::FunctionExitWithError(_) => match returned(None) {
-                Some((position, function, args, result)) => {
-                    let moment = Moment::Returned {
-                        function,
-                        args,
-                        result,
-                    };
-                    (position, moment)
-                }
+                Some(returned) => returned,
                 None => return,
             },
             _ => match node {
@@ -232,13 +222,25 @@ pub(crate) fn watch(engine: &mut Engine, watch: Watch, tables: Arc<[TableDecl]>)
         let Some(place) = place_of(position) else {
             return;
         };
-        let step = Step {
-            place,
-            moment,
-            depth: context.call_level(),
-            variables: &variables,
+        // A variable as a statement is read as well.
+        let read = match (&moment, node) {
+            (Moment::Statement, ASTNode::Expr(Expr::Variable(name, ..))) => Some(name.1.as_str()),
+            _ => None,
         };
-        observer.step(&step);
+        let depth = context.call_level();
+        let see = |moment| {
+            observer.step(&Step {
+                place,
+                moment,
+                depth,
+                variables: &variables,
+            })
+        };
+        see(moment);
+        if let Some(name) = read {
+            let variable = Some(name);
+            see(Moment::Expression { variable });
+        }
     };
     #[allow(
         deprecated,

@@ -16,6 +16,7 @@ mod usage;
 
 pub(crate) mod compile;
 mod execute;
+mod flow;
 mod points;
 mod testing;
 
@@ -24,6 +25,7 @@ pub use declaration::{
     CallerRule, Column, ConstDecl, EntryDecl, EntryKind, FormulaDecl, TableDecl, UseDecl, UsedName,
 };
 pub use diagnostic::{Diagnostic, Place, suggest};
+pub use flow::{Assigned, Flow};
 pub use param::{ParamError, PolicyParam};
 pub use points::{Branching, BranchingKind, Points};
 pub use testing::{

@@ -70,11 +70,13 @@ impl Observer for Log {
                 function,
                 args,
                 result,
+                own,
             } => {
                 if !function.starts_with(|first: char| first.is_alphabetic()) {
                     return;
                 }
-                format!("{function}{args:?} -> {result:?}")
+                let own = if *own { "own " } else { "" };
+                format!("{own}{function}{args:?} -> {result:?}")
             }
         };
         let Place { line, column } = step.place;

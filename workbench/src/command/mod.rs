@@ -2,7 +2,9 @@
 
 mod check;
 mod fmt;
+mod run;
 mod test;
+mod trace;
 
 use crate::console::{Console, Outcome};
 use crate::problem::Problem;
@@ -16,6 +18,10 @@ pub enum Command {
     Fmt(fmt::Args),
     /// Test policies on scratch circles.
     Test(test::Args),
+    /// Run actions or a question on a scratch circle, and show what they do.
+    Run(run::Args),
+    /// The same, statement by statement, and why amounts are what they are.
+    Trace(trace::Args),
 }
 
 impl Command {
@@ -25,6 +31,8 @@ impl Command {
             Self::Check(args) => args.json,
             Self::Fmt(args) => args.json,
             Self::Test(args) => args.json,
+            Self::Run(args) => args.trial.json,
+            Self::Trace(args) => args.trial.json,
         }
     }
 
@@ -34,6 +42,8 @@ impl Command {
             Self::Check(args) => check::run(args, console),
             Self::Fmt(args) => fmt::run(args, console),
             Self::Test(args) => test::run(args, console),
+            Self::Run(args) => run::run(args, console),
+            Self::Trace(args) => trace::run(args, console),
         }
     }
 }

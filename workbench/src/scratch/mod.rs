@@ -165,6 +165,12 @@ impl Scratch {
 
     /// Moves the clock forward and makes a block; schedules that are due run. Errors: `time.backward`.
     pub fn advance_to(&mut self, time: i64) -> Result<Rehearsed, Refused> {
+        self.set_clock(time)?;
+        self.block(None)
+    }
+
+    /// Moves the clock forward; the next block is made then. Errors: `time.backward`.
+    pub fn set_clock(&mut self, time: i64) -> Result<(), Refused> {
         if time < self.now {
             let reason = format!(
                 "the clock only goes forward; it is {} s later already",
@@ -175,7 +181,7 @@ impl Scratch {
         if time > self.now {
             (self.now, self.blocks) = (time, 0);
         }
-        self.block(None)
+        Ok(())
     }
 
     /// Lets an account, or `circle` with its authority, do something in a block of its own.

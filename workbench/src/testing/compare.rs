@@ -51,6 +51,16 @@ pub fn differences(actual: &Value, expected: &Value, assets: &Assets) -> Vec<Str
     lines
 }
 
+/// Whether `==` compares these kinds, so that only the values differ.
+fn are_comparable(a: &Value, b: &Value) -> bool {
+    const ALIKE: [[&str; 2]; 3] = [["account", "text"], ["id", "int"], ["decimal", "int"]];
+    let kinds = [a.kind(), b.kind()];
+    kinds[0] == kinds[1]
+        || ALIKE
+            .iter()
+            .any(|pair| pair.iter().all(|kind| kinds.contains(kind)))
+}
+
 fn walk(path: &str, actual: &Value, expected: &Value, assets: &Assets, lines: &mut Vec<String>) {
     if same(actual, expected) {
         return;
@@ -91,7 +101,7 @@ fn walk(path: &str, actual: &Value, expected: &Value, assets: &Assets, lines: &m
             }
         }
         _ => {
-            let kinds = match actual.kind() == expected.kind() {
+            let kinds = match are_comparable(actual, expected) {
                 true => String::new(),
                 false => format!(" ({} instead of {})", actual.kind(), expected.kind()),
             };

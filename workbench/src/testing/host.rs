@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use circle::ids::Key;
 use circle::ledger;
 use circle::payouts;
+use circle::policies;
 use circle::receipt::{Receipt, Source};
 use circle::rehearsal::Rehearsed;
 use circle::session::policy_prefix;
@@ -17,9 +18,9 @@ use threescript::engine::{
 use threescript::policy::Policy;
 use threescript::value::{Amount, AssetCode, Value, render_time};
 
-use super::Spot;
 use super::compare::{differences, same};
 use super::turn::{Kind, Turn};
+use super::{Failure, Spot};
 use crate::coverage::Coverage;
 use crate::literal::literal;
 use crate::scratch::{Refused, Scratch, credential, secret};
@@ -104,16 +105,39 @@ impl Observer for Watcher {
 /// The files of the active policies by the names of these.
 pub type Sources = BTreeMap<String, (String, String)>;
 
-/// One test being run.
-pub struct TestHost {
-    pub scratch: Scratch,
-    prefix: Vec<u8>,
-    policy: String,
+/// What tests of the same policies have in common.
+#[derive(Clone)]
+pub struct Bench {
     sources: Arc<Sources>,
     watcher: Arc<Watcher>,
+}
+
+impl Bench {
+    /// For tests with these policies.
+    pub fn new(policies: &[Policy]) -> Self {
+        let source = |policy: &Policy| {
+            let file = (policy.file().to_owned(), policy.source().to_owned());
+            (policy.name().to_owned(), file)
+        };
+        let sources = policies.iter().map(source).collect();
+        Self::watched(Arc::new(sources), Arc::new(Watcher::default()))
+    }
+
+    /// The same, with a watcher that sees more.
+    pub fn watched(sources: Arc<Sources>, watcher: Arc<Watcher>) -> Self {
+        Self { sources, watcher }
+    }
+}
+
+/// One test being run.
+pub struct TestHost {
+    scratch: Scratch,
+    prefix: Vec<u8>,
+    policy: String,
+    bench: Bench,
     turn: Turn,
     /// Why the last word failed.
-    pub wrong: Option<Wrong>,
+    wrong: Option<Wrong>,
 }
 
 /// What became of something that was submitted or asked.
@@ -124,21 +148,48 @@ struct Submitted {
 
 impl TestHost {
     /// A test of `policy` on a scratch circle.
-    pub fn new(
-        mut scratch: Scratch,
-        policy: &str,
-        sources: Arc<Sources>,
-        watcher: Arc<Watcher>,
-    ) -> Self {
-        scratch.watch(watcher.clone());
+    pub fn new(mut scratch: Scratch, policy: &str, bench: &Bench) -> Self {
+        scratch.watch(bench.watcher.clone());
         Self {
             scratch,
             prefix: policy_prefix(policy),
             policy: policy.to_owned(),
-            sources,
-            watcher,
+            bench: bench.clone(),
             turn: Turn::default(),
             wrong: None,
+        }
+    }
+
+    /// The circle as the test has left it.
+    pub fn into_scratch(self) -> Scratch {
+        self.scratch
+    }
+
+    /// Why the test failed, as its file with this source shows it.
+    pub fn failure(&self, error: &ScriptError, file: &str, source: &str) -> Failure {
+        let wrong = self.wrong.clone().filter(|wrong| wrong.code == error.code);
+        let wrong = wrong.unwrap_or_else(|| Wrong {
+            code: error.code.clone(),
+            reason: error.message.clone(),
+            mend: error.mend.clone(),
+            ..Wrong::default()
+        });
+        let Wrong {
+            code,
+            reason,
+            mend,
+            differences,
+            submitted,
+            refused_at,
+        } = wrong;
+        Failure {
+            code,
+            place: Spot::new(file, source, error.line, error.column),
+            reason,
+            mend,
+            differences,
+            submitted,
+            refused_at,
         }
     }
 
@@ -295,7 +346,7 @@ impl TestHost {
         what: &str,
         values: Option<BTreeMap<String, Value>>,
     ) -> Result<Submitted, Wrong> {
-        self.watcher.failures().clear();
+        self.bench.watcher.failures().clear();
         let (text, actions) = self.actions(Mark::Act, what, values);
         let text = format!("{who}: {text}");
         let refused = |wrong: Wrong, text: String| {
@@ -330,7 +381,7 @@ impl TestHost {
     }
 
     fn ask(&mut self, question: &str, values: Option<BTreeMap<String, Value>>) -> Submitted {
-        self.watcher.failures().clear();
+        self.bench.watcher.failures().clear();
         let (text, actions) = self.actions(Mark::Ask, question, values);
         let outcome = match actions {
             Err(wrong) => Err(wrong),
@@ -405,12 +456,12 @@ impl TestHost {
     }
 
     fn spot(&self, code: &str, line: u32, column: u32) -> Option<Spot> {
-        let failures = self.watcher.failures();
+        let failures = self.bench.watcher.failures();
         let mut latest = failures.iter().rev();
         let (policy, _) = latest.find(|(_, error)| {
             (error.code.as_str(), error.line, error.column) == (code, line, column)
         })?;
-        let (file, source) = self.sources.get(policy)?;
+        let (file, source) = self.bench.sources.get(policy)?;
         Some(Spot::new(file, source, line, column))
     }
 
@@ -618,6 +669,10 @@ impl Host for TestHost {
 
     fn caller(&self) -> Caller {
         Caller::circle()
+    }
+
+    fn param(&mut self, name: &str) -> Result<Option<Value>, HostError> {
+        policies::param(self.scratch.rehearsal().rows(), &self.policy, name).map_err(fault)
     }
 
     fn call(&mut self, module: &str, function: &str, args: Vec<Value>) -> Result<Value, HostError> {

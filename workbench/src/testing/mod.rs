@@ -8,11 +8,11 @@ mod suite;
 mod turn;
 mod words;
 
-pub use host::Watcher;
+pub use host::{Bench, TestHost, Watcher};
 pub use property::Failing;
 pub use runner::{Report, Settings, run_file};
-pub(crate) use suite::shown;
 pub use suite::{Suite, find_files, load};
+pub(crate) use suite::{find_policy, shown};
 pub use words::{catalog, limits};
 
 use serde::Serialize;

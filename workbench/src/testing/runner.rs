@@ -7,9 +7,9 @@ use serde::Serialize;
 use threescript::policy::CaseDecl;
 use threescript::value::{Assets, Value};
 
-use super::host::{TestHost, Watcher, Wrong};
+use super::host::{Bench, TestHost, Watcher};
 use super::property::{Failing, SHRINKS, Source, accounts, simpler};
-use super::{Failure, Spot, Suite};
+use super::{Failure, Suite};
 use crate::coverage::Coverage;
 use crate::literal::literal;
 use crate::problem::Problem;
@@ -169,41 +169,19 @@ impl Runner<'_> {
         inputs: &[Value],
     ) -> Result<Option<Failure>, Problem> {
         let suite = self.suite;
-        let scratch = Scratch::from_start(start)?;
-        let (sources, watcher) = (suite.sources.clone(), self.watcher.clone());
-        let host = TestHost::new(scratch, suite.policy.name(), sources, watcher);
+        let bench = Bench::watched(suite.sources.clone(), self.watcher.clone());
+        let host = TestHost::new(Scratch::from_start(start)?, suite.policy.name(), &bench);
         let names = case.inputs.iter().map(|input| input.name.clone());
         let inputs = names.zip(inputs.iter().cloned()).collect();
         let (host, result) = suite.tests.run(case, inputs, host);
-        let Err(error) = result else {
-            host.scratch.finish()?;
-            return Ok(None);
-        };
-        let wrong = host.wrong.filter(|wrong| wrong.code == error.code);
-        let wrong = wrong.unwrap_or_else(|| Wrong {
-            code: error.code.clone(),
-            reason: error.message.clone(),
-            mend: error.mend.clone(),
-            ..Wrong::default()
-        });
-        let Wrong {
-            code,
-            reason,
-            mend,
-            differences,
-            submitted,
-            refused_at,
-        } = wrong;
-        let place = Spot::new(&suite.file, suite.tests.source(), error.line, error.column);
-        Ok(Some(Failure {
-            code,
-            place,
-            reason,
-            mend,
-            differences,
-            submitted,
-            refused_at,
-        }))
+        match result {
+            Ok(_) => host.into_scratch().finish().map(|()| None),
+            Err(error) => Ok(Some(host.failure(
+                &error,
+                &suite.file,
+                suite.tests.source(),
+            ))),
+        }
     }
 
     /// Looks for simpler inputs that fail at the same place for the same reason.
