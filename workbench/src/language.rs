@@ -1,11 +1,11 @@
 //! What policies are written against when no circle is asked: the kernel's natives, the standard assets and limits.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use circle::natives;
 use circle::policies::Language;
 use threescript::engine::Limits;
-use threescript::policy::{Diagnostic, Policy, compile, compile_with, source_hash};
+use threescript::policy::{Diagnostic, Policy, compile_with, source_hash};
 use threescript::value::Assets;
 
 use crate::problem::Problem;
@@ -39,14 +39,73 @@ pub fn compile_among(
     Ok(compile_with(&source, &file, catalog, limits, &installed))
 }
 
-/// Compiles a policy file, with its path in the diagnostics.
+/// Compiles a policy file, with its path in the diagnostics. It may use constants of the policies beside it.
 pub fn compile_file(path: &Path) -> Result<Result<Policy, Vec<Diagnostic>>, Problem> {
-    let language = standard();
+    compile_in(&standard(), path)
+}
+
+/// The same, for a circle with this language.
+pub fn compile_in(
+    language: &Language,
+    path: &Path,
+) -> Result<Result<Policy, Vec<Diagnostic>>, Problem> {
     let source = read(path)?;
-    Ok(compile(
-        &source,
-        &path.display().to_string(),
-        &language.catalog,
-        &language.limits,
-    ))
+    let file = path.display().to_string();
+    let Language { catalog, limits } = language;
+    let beside = |hash: &[u8; 32]| find_beside(path, hash);
+    Ok(compile_with(&source, &file, catalog, limits, &beside))
+}
+
+/// The source of the policy with a hash among the policy files in the folder of `path` and in the folders beside it. What
+/// cannot be read is not there.
+fn find_beside(path: &Path, hash: &[u8; 32]) -> Option<String> {
+    let whole = std::path::absolute(path).ok()?;
+    let folder = whole.parent()?;
+    let entries = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).into_iter().flatten();
+        entries.flatten().map(|entry| entry.path())
+    };
+    let beside = folder.parent().into_iter().flat_map(entries);
+    let folders = std::iter::once(folder.to_owned()).chain(beside.filter(|path| path.is_dir()));
+    let is_policy = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.ends_with(".3script") && !name.ends_with(".test.3script")
+    };
+    let files = folders.flat_map(|folder| entries(&folder).collect::<Vec<_>>());
+    let sources = files
+        .filter(is_policy)
+        .filter_map(|path| std::fs::read_to_string(path).ok());
+    sources
+        .into_iter()
+        .find(|source| source_hash(source) == *hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_finds_those_beside_it_by_their_hash() {
+        let prices = "policy prices version 1\nconst CU = 3\naction go() by anyone { CU }\n";
+        let hash = hex::encode(source_hash(prices));
+        let shop =
+            format!("policy shop version 1\nuse prices {hash} {{ CU }}\nask cost() {{ CU }}\n");
+        let root = tempfile::tempdir().unwrap();
+        let folder = |name: &str| {
+            let folder = root.path().join(name);
+            std::fs::create_dir_all(&folder).unwrap();
+            folder.join("policy.3script")
+        };
+        let (ours, theirs) = (folder("shop"), folder("prices"));
+        std::fs::write(&ours, &shop).unwrap();
+        // A file of tests is no policy, whatever it holds.
+        std::fs::write(theirs.with_file_name("prices.test.3script"), prices).unwrap();
+        let faults = compile_file(&ours)
+            .unwrap()
+            .expect_err("it is not there yet");
+        assert_eq!(faults[0].code, "unknown_policy");
+        std::fs::write(&theirs, prices).unwrap();
+        let policy = compile_file(&ours).unwrap().expect("it is there");
+        assert_eq!(policy.consts()[0].name, "CU");
+    }
 }

@@ -398,6 +398,38 @@ invariant text { if rows.where("n", 4).count() > 0 { "yes" } else { true } }
 }
 
 #[test]
+fn scripts_and_questions_inside_each_other_end_before_the_stack_does() {
+    // Each level calls functions as deep as a run may before it goes on to the next one.
+    let deep = r#"policy deep version 1
+action dive(script: script) by guardian { down(22, script) }
+action sound() by guardian { asked(21, 0) }
+ask again(n: int) { asked(21, n + 1) }
+ask would(script: script) { circle.simulate(script) }
+fn down(n, script) {
+    if n > 0 { return down(n - 1, script); }
+    let enacted = circle.enact(script);
+    require(enacted.ok, enacted.code, enacted.reason);
+}
+fn asked(n, level) { if n > 0 { asked(n - 1, level) } else { circle.ask("deep.again", #{ n: level }) } }
+"#;
+    let mut circle = circle(&[deep]);
+    let nested = |levels: usize| {
+        let mut script = vec![act("deep", "sound", vec![])];
+        for _ in 0..levels {
+            script = vec![act("deep", "dive", vec![("script", Value::Script(script))])];
+        }
+        script
+    };
+    assert_eq!(circle.act(1, nested(4)).code, "ask.depth");
+    assert_eq!(circle.act(1, nested(5)).code, "enact.depth");
+    let would = circle.ask("deep", "would", vec![("script", Value::Script(nested(3)))]);
+    let Ok(Value::Map(would)) = would else {
+        panic!("{would:?}")
+    };
+    assert_eq!(would["code"], Value::Text("ask.depth".into()));
+}
+
+#[test]
 fn a_simulated_script_shows_what_it_would_do_and_leaves_nothing_behind() {
     let mut circle = circle(&[SHOP, &books(), AUDITOR]);
     circle.make_key();

@@ -9,8 +9,9 @@ mod show;
 use std::path::Path;
 use std::process::ExitCode;
 
+use circle::policies::Language;
 use serde_json::{Value, json};
-use threescript::policy::{Diagnostic, Policy, compile};
+use threescript::policy::{Diagnostic, Policy};
 use workbench::command::Command;
 use workbench::console::{Console, Outcome};
 use workbench::language;
@@ -73,10 +74,11 @@ pub fn run(args: Args) -> Result<ExitCode, Problem> {
 
 /// Compiles a policy file here, as the circle will; prints every fault, and then gives none.
 fn compile_here(file: &Path, circle: &Circle, json: bool) -> Result<Option<Policy>, Problem> {
-    let source = language::read(file)?;
-    let name = file.display().to_string();
-    let catalog = circle::natives::catalog(&circle.assets()?);
-    match compile(&source, &name, &catalog, &circle.genesis.limits) {
+    let language = Language {
+        catalog: circle::natives::catalog(&circle.assets()?),
+        limits: circle.genesis.limits.clone(),
+    };
+    match language::compile_in(&language, file)? {
         Ok(policy) => Ok(Some(policy)),
         Err(faults) => {
             match json {
