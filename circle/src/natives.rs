@@ -22,11 +22,10 @@ const CONSUMERS_AT_ONCE: usize = 1_000;
 /// The modules and functions that a policy may call, with their types, costs in operations, and what they do.
 pub fn catalog(assets: &Assets) -> Catalog {
     let text = |name: &str| (name.to_owned(), Type::Text);
+    let with_roles = Catalog::new(assets.clone()).with_roles(&crate::ROLES);
     let mut catalog = KERNEL_ACTORS
         .iter()
-        .fold(Catalog::new(assets.clone()), |catalog, name| {
-            catalog.with_actor(actor(name))
-        });
+        .fold(with_roles, |catalog, name| catalog.with_actor(actor(name)));
     let mut add = |module: &str,
                    name: &str,
                    params: Vec<(String, Type)>,

@@ -68,6 +68,7 @@ pub struct Catalog {
     modules: BTreeMap<String, Vec<NativeFunction>>,
     actors: BTreeMap<String, NativeActor>,
     words: BTreeMap<String, Word>,
+    roles: Option<Vec<String>>,
 }
 
 impl Catalog {
@@ -81,7 +82,20 @@ impl Catalog {
             modules: BTreeMap::new(),
             actors: BTreeMap::new(),
             words: BTreeMap::new(),
+            roles: None,
         }
+    }
+
+    /// Says which roles accounts can have, so that an action for a role that nobody has is found.
+    #[must_use]
+    pub fn with_roles(mut self, roles: &[&str]) -> Self {
+        self.roles = Some(roles.iter().map(|role| (*role).to_owned()).collect());
+        self
+    }
+
+    /// The roles that accounts can have, if the embedder has said so.
+    pub fn roles(&self) -> Option<&[String]> {
+        self.roles.as_deref()
     }
 
     /// Adds a function to a module; a later function of the same name takes the place of the earlier.

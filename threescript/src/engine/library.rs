@@ -50,6 +50,12 @@ impl Native {
         1 + self.form.matches(',').count()
     }
 
+    /// Calls it as the interpreter does.
+    #[cfg(test)]
+    pub fn call(&self, run: &Run, args: &mut [&mut Dynamic]) -> Result<Dynamic, Raised> {
+        (self.body)(run, args)
+    }
+
     /// The names of the parameters; none for a property.
     pub fn params(&self) -> Vec<&'static str> {
         let inner = self

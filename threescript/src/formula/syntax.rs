@@ -33,6 +33,27 @@ pub(crate) enum Part {
     Call(String, Vec<Expression>),
 }
 
+impl Expression {
+    /// The names in it: of parameters, constants and params, and of the formulas that it calls.
+    pub fn names(&self) -> Vec<&str> {
+        let parts: Vec<&Expression> = match &self.part {
+            Part::Literal(_) => Vec::new(),
+            Part::Name(name) => return vec![name],
+            Part::Negate(of) | Part::Not(of) | Part::Absolute(of) | Part::Round(_, of, _) => {
+                vec![of]
+            }
+            Part::Binary(_, left, right) => vec![left, right],
+            Part::If(condition, then, otherwise) => vec![condition, then, otherwise],
+            Part::Least(parts) | Part::Most(parts) | Part::Call(_, parts) => parts.iter().collect(),
+        };
+        let mut names: Vec<&str> = parts.into_iter().flat_map(Expression::names).collect();
+        if let Part::Call(name, _) = &self.part {
+            names.push(name);
+        }
+        names
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operator {
     Add,

@@ -4,10 +4,11 @@ use super::check;
 use super::declaration::{
     ConstDecl, EntryDecl, EntryKind, FormulaDecl, Header, TableDecl, UseDecl,
 };
-use super::diagnostic::{Diagnostic, Fault, Place, is_hidden, suggest};
+use super::diagnostic::{Diagnostic, Fault, Place, Severity, is_hidden, suggest};
 use super::header;
 use super::lexer::keep_only;
 use super::param::PolicyParam;
+use super::typing;
 use super::{actors, usage};
 use crate::action::{Mark, Signature};
 use crate::engine::observe::ExpressionStatements;
@@ -45,6 +46,7 @@ pub(crate) struct Inner {
     pub module: Arc<Module>,
     /// The compiled bodies, in the order of the declared entries.
     pub bodies: Vec<AST>,
+    warnings: Vec<Diagnostic>,
     /// For observers; found when the first one comes.
     pub expression_statements: OnceLock<Arc<ExpressionStatements>>,
 }
@@ -91,6 +93,11 @@ impl Policy {
     /// SHA-256 over `threescript/v1/policy`, a zero byte and the borsh encoding of the source text.
     pub fn hash(&self) -> [u8; 32] {
         self.inner.hash
+    }
+
+    /// What is probably not meant so in it, though it works: all of [`Severity::Warning`], in the order of their places.
+    pub fn warnings(&self) -> &[Diagnostic] {
+        &self.inner.warnings
     }
 
     /// The text it was compiled from.
@@ -302,6 +309,9 @@ pub(super) fn report(mut faults: Vec<Fault>, file: &str, source: &str) -> Vec<Di
         .map(|fault| fault.place)
         .collect();
     faults.retain(|fault| fault.code != "syntax" || !places.contains(&fault.place));
+    faults.dedup_by(|fault, before| {
+        (fault.place, fault.code, &fault.reason) == (before.place, before.code, &before.reason)
+    });
     faults
         .into_iter()
         .map(|fault| fault.in_file(file, source))
@@ -329,9 +339,13 @@ pub(super) fn build(
         globals: &globals,
     };
     let (bodies, copied) = compiler.bodies(&mut faults);
-    if !faults.is_empty() {
+    let is_error = |fault: &Fault| fault.severity == Severity::Error;
+    if faults.iter().any(is_error) {
+        // What is not used is not known before the rest is right.
+        faults.retain(is_error);
         return Err(report(faults, file, source));
     }
+    let warnings = report(faults, file, source);
     globals.set_copied(copied);
     let tables = header.tables.clone().into();
     let module = Arc::new(library::policy_module(catalog, &header.tables, &formulas));
@@ -353,6 +367,7 @@ pub(super) fn build(
         globals: Arc::new(globals),
         module,
         bodies,
+        warnings,
         expression_statements: OnceLock::new(),
         header,
     };
@@ -542,14 +557,18 @@ impl Compiler<'_> {
     ///
     /// The second result is the names of local variables that some body copies.
     fn bodies(&self, faults: &mut Vec<Fault>) -> (Vec<AST>, BTreeSet<String>) {
+        let is_sound = faults.is_empty();
         let mut copied = BTreeSet::new();
         let mut functions = AST::empty();
+        // The parts as they stand, each for itself, for the types.
+        let mut parts = (Vec::new(), Vec::new());
         for function in &self.header.functions {
             let params = function.params.iter().map(String::as_str);
             if let Some(ast) = self.parse_all(function.range.clone(), [], params, faults) {
                 self.check(&ast, false, faults);
                 check::find_copied(&ast, self.header, &mut copied);
                 functions = functions.merge(&ast);
+                parts.0.push(ast);
             }
         }
         let mut bodies = Vec::with_capacity(self.header.entries.len());
@@ -577,6 +596,20 @@ impl Compiler<'_> {
             self.check(&ast, entry.kind.reads_only(), faults);
             check::find_copied(&ast, self.header, &mut copied);
             bodies.push(ast.merge(&functions));
+            parts.1.push(ast);
+        }
+        let (functions, entries) = parts;
+        let header = self.header;
+        // Types of what is declared wrongly would be guesses.
+        let is_whole =
+            functions.len() == header.functions.len() && entries.len() == header.entries.len();
+        if is_whole && is_sound {
+            faults.extend(typing::check(&typing::Program {
+                header: self.header,
+                catalog: self.catalog,
+                functions: &functions,
+                bodies: &entries,
+            }));
         }
         (bodies, copied)
     }

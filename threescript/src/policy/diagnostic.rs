@@ -16,6 +16,25 @@ impl Place {
     pub const START: Self = Self { line: 1, column: 1 };
 }
 
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// The policy cannot be used so.
+    Error,
+    /// The policy works, but something in it is probably not meant so.
+    Warning,
+}
+
+impl Severity {
+    /// `error` or `warning`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
 /// One fault of a policy file, found before anything runs.
 ///
 /// [`fmt::Display`] prints it with the source line and a caret under the place.
@@ -27,6 +46,8 @@ pub struct Diagnostic {
     pub line: u32,
     /// The character in the line, from 1.
     pub column: u32,
+    /// Whether the policy can be used all the same.
+    pub severity: Severity,
     /// A stable short name of the fault.
     pub code: &'static str,
     /// What is wrong.
@@ -50,7 +71,14 @@ impl fmt::Display for Diagnostic {
         let number = line.to_string();
         let margin = " ".repeat(number.len());
         let (shown, indent) = self.excerpt();
-        writeln!(formatter, "{file}:{line}:{column}: {reason} [{code}]")?;
+        let warning = match self.severity {
+            Severity::Error => "",
+            Severity::Warning => "warning: ",
+        };
+        writeln!(
+            formatter,
+            "{file}:{line}:{column}: {warning}{reason} [{code}]"
+        )?;
         writeln!(formatter, "{margin} |")?;
         writeln!(formatter, "{number} | {shown}")?;
         write!(formatter, "{margin} | {indent}^")?;
@@ -92,6 +120,7 @@ impl std::error::Error for Diagnostic {}
 #[derive(Clone, Debug)]
 pub(crate) struct Fault {
     pub place: Place,
+    pub severity: Severity,
     pub code: &'static str,
     pub reason: String,
     pub mend: String,
@@ -106,9 +135,23 @@ impl Fault {
     ) -> Self {
         Self {
             place,
+            severity: Severity::Error,
             code,
             reason: reason.into(),
             mend: mend.into(),
+        }
+    }
+
+    /// Something that is probably not meant so, in a policy that works.
+    pub fn warning(
+        place: Place,
+        code: &'static str,
+        reason: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::new(place, code, reason, mend)
         }
     }
 
@@ -116,6 +159,7 @@ impl Fault {
     pub fn in_file(self, file: &str, source: &str) -> Diagnostic {
         let Self {
             place,
+            severity,
             code,
             reason,
             mend,
@@ -137,6 +181,7 @@ impl Fault {
             file: file.to_owned(),
             line,
             column,
+            severity,
             code,
             reason,
             mend,

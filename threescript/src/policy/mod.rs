@@ -12,6 +12,7 @@ mod header;
 pub(crate) mod lexer;
 pub(crate) mod param;
 pub(crate) mod types;
+mod typing;
 mod usage;
 
 pub(crate) mod compile;
@@ -24,7 +25,7 @@ pub use compile::{Policy, StoredRow, compile, compile_with, source_hash};
 pub use declaration::{
     CallerRule, Column, ConstDecl, EntryDecl, EntryKind, FormulaDecl, TableDecl, UseDecl, UsedName,
 };
-pub use diagnostic::{Diagnostic, Place, suggest};
+pub use diagnostic::{Diagnostic, Place, Severity, suggest};
 pub use flow::{Assigned, Flow};
 pub use param::{ParamError, PolicyParam};
 pub use points::{Branching, BranchingKind, Points};

@@ -95,6 +95,11 @@ impl TestFile {
         &self.title
     }
 
+    /// What is probably not meant so in it, though it works.
+    pub fn warnings(&self) -> &[Diagnostic] {
+        self.bodies.warnings()
+    }
+
     /// Its tests in the declared order.
     pub fn cases(&self) -> &[CaseDecl] {
         &self.cases

@@ -29,7 +29,7 @@ on billing.billed(account: account, due: amount, note: text = "none") {
 on circle.registered(account: account) { members.insert(#{ name: text(account), weight: 0 }) }
 /// Nobody has more than half.
 invariant nobody_rules { members.sum("weight", 0) < 10 }
-invariant odd { members.count() }
+invariant odd { #{ count: members.count() }.get("count") }
 invariant broken { require(members.count() < 1, "vote.full", "too many"); true }
 invariant writes { join_it(); true }
 invariant endless { loop { } }

@@ -57,8 +57,8 @@ fn integers_are_checked() {
             mul_div(7, 1, 2, "half_up")  =>  4
             mul_div(9223372036854775807, 3, 2, "floor")  =>  test.3script:4:10: the result does not fit into an int [overflow]
             min(3, 4) + max(5, 2)  =>  8
-            1 == "1"  =>  test.3script:4:12: int and text cannot be compared [type]
-            1 < "1"  =>  test.3script:4:12: int and text cannot be compared [type]
+            1 == "1"  =>  test.3script:4:12: int and text cannot be compared [type]; make an int of the text: int(text)
+            1 < "1"  =>  test.3script:4:12: int and text cannot be compared [type]; make an int of the text: int(text)
             1 + true  =>  test.3script:4:12: int + bool has no meaning [type]
             () == 1  =>  false
         "#]],
@@ -109,7 +109,7 @@ fn decimals_percentages_and_amounts_are_exact() {
             amount("1 TFT") + amount("1 USDC")  =>  test.3script:4:26: TFT and USDC are different assets [asset_mismatch]; convert one of them first
             amount("1 TFT") < amount("1 USDC")  =>  test.3script:4:26: TFT and USDC are different assets [asset_mismatch]; convert one of them first
             amount("1 TFT") == amount("1 USDC")  =>  test.3script:4:26: TFT and USDC are different assets [asset_mismatch]; convert one of them first
-            amount("1 TFT") + 1  =>  test.3script:4:26: amount + int has no meaning [type]
+            amount("1 TFT") + 1  =>  test.3script:4:26: amount + int has no meaning [type]; say which asset: 1.of("TFT")
             100.of("TFT") * 3  =>  300 TFT
             100.of("TFT") / 3  =>  test.3script:4:24: amount / int has no meaning [type]; name the rounding: a.times(b, "half_up"), a.div(b, 6, "half_up") or mul_div(a, b, c, "half_up")
             100.of("TFT").times(35.percent, "half_up")  =>  35 TFT
@@ -121,7 +121,7 @@ fn decimals_percentages_and_amounts_are_exact() {
             amount("12.5 TFT").number  =>  dec 12.5
             amount("0.00000001 TFT")  =>  test.3script:4:10: `0.00000001 TFT` has more than the 7 decimals of TFT [too_fine]; round it to 7
             amount("1 XYZ")  =>  test.3script:4:10: the asset XYZ is not known here [unknown_asset]; use one of: TFT, USDC
-            mul_div(1, 1, 3, "up")  =>  test.3script:4:10: this is not the name of a rounding [bad_rounding]; use floor, half_up, half_down or half_even
+            mul_div(1, 1, 3, "up")  =>  test.3script:4:27: "up" is not the name of a rounding [bad_rounding]; known here: floor, half_down, half_even, half_up
             units(9223372036854775807, "TFT") + units(1, "TFT")  =>  test.3script:4:44: a sum of amounts does not fit into its type [overflow]; use a smaller number
         "#]],
     );
@@ -185,8 +185,8 @@ fn times_and_durations_have_units() {
             (block.time - time("2024-01-01")).days  =>  31
             block.time.floor(1.weeks)  =>  2024-02-01 00:00:00
             time("2024-02-30")  =>  test.3script:4:10: `2024-02-30` is not a time [malformed_value]; write a day that the calendar has
-            block.time + 1  =>  test.3script:4:21: time + int has no meaning [type]
-            block.time + block.time  =>  test.3script:4:21: time + time has no meaning [type]
+            block.time + 1  =>  test.3script:4:21: time + int has no meaning [type]; say which unit, as in 3.days
+            block.time + block.time  =>  test.3script:4:21: time + time has no meaning [type]; a time and a duration make a time; two times have a difference
             block.height  =>  1
             1.days > 23.hours  =>  true
         "#]],
@@ -271,7 +271,7 @@ fn lists_and_maps() {
         expect![[r#"
             let a = [3, 1, 2]; a.push(0); a.insert(0, 9); a.remove(1); [a, a.sorted(), a.len(), a.first(), a.last(), a.pop()]  =>  [[9, 1, 2, 0], [0, 1, 2, 9], 4, 9, 0, 0]
             [1, 2].at(-1)  =>  test.3script:4:17: the place -1 is outside, the length is 2 [index]; check len() first
-            let a = [1, 2]; a[-1]  =>  4:27: an index cannot be negative [negative_index]
+            let a = [1, 2]; a[-1]  =>  test.3script:4:27: an index cannot be negative [negative_index]; count from the start: list[list.len() - 1], or list.last()
             let a = [1, 2]; a[2]  =>  test.3script:4:28: the index 2 is outside, the length is 2 [index]; check len() first
             let a = [1, 2, 3, 4]; a.slice(1, 2) + a.reversed()  =>  [2, 3, 4, 3, 2, 1]
             2 in [1, 2] && 3 in 0..10 && !(10 in 0..10) && "a" in #{ a: 1 }  =>  true
@@ -280,7 +280,7 @@ fn lists_and_maps() {
             [#{ n: 2 }, #{ n: 1 }].sorted("n")  =>  [{n: 1}, {n: 2}]
             [1, "a"].sorted()  =>  test.3script:4:19: int and text cannot be sorted together [type]
             let m = #{ a: 1 }; m.b = 2; m["c"] = 3; m.a += 10; m.remove("b"); [m, m.keys(), m.values(), m.len(), m.has("a")]  =>  [{a: 11, c: 3}, ["a", "c"], [11, 3], 2, true]
-            let m = #{ a: 1 }; m.b  =>  test.3script:4:31: the map has no entry `b` [unknown_field]; use get("name") for one that may be missing
+            let m = #{ a: 1 }; m.b  =>  test.3script:4:31: this map has no `b` [unknown_field]; did you mean `a`?
             let m = #{ a: 1 }; [m.get("a"), m.get("b"), m.get("b", 5)]  =>  [1, (), 5]
             let m = #{ a: #{ b: [1, 2] } }; m.a.b[1] = 7; m.a.b.push(8); m  =>  {a: {b: [1, 7, 8]}}
             [1, [2, #{ a: 3 }]] == [1, [2, #{ a: 3 }]]  =>  true
@@ -314,18 +314,18 @@ fn require_fail_emit_and_effect() {
             require(1 < 2, "no"); "yes"  =>  "yes"
             require(1 > 2, "one is not larger")  =>  test.3script:4:10: one is not larger [require]
             require(false, "my.code", "a text")  =>  test.3script:4:10: a text [my.code]
-            require(1, "no")  =>  test.3script:4:10: a condition is a bool, int is given [type]
+            require(1, "no")  =>  test.3script:4:18: `condition` of `require` is a bool, int is given [type]
             fail("a text")  =>  test.3script:4:10: a text [fail]
             fail("my.code", "a text")  =>  test.3script:4:10: a text [my.code]
-            fail("My Code", "a text")  =>  test.3script:4:10: this code has not the form of a code [bad_code]; use words of a-z, 0-9 and _, joined by points, as in "vote.closed"
+            fail("My Code", "a text")  =>  test.3script:4:15: "My Code" has not the form of a code [bad_code]; use words of a-z, 0-9 and _, joined by points, as in "vote.closed"
             emit("paid", #{ to: caller.account, amount: 5.of("TFT") }); 1  =>  1; event paid {amount: 5 TFT, to: @alice}
-            emit("Paid", #{})  =>  test.3script:4:10: "Paid" cannot be the name of an event [bad_name]; use words of a-z, 0-9 and _, joined by points
-            emit("paid", [1])  =>  test.3script:4:10: the particulars of an event are a map, list is given [type]
+            emit("Paid", #{})  =>  test.3script:4:15: "Paid" cannot be the name of an event [bad_name]; use words of a-z, 0-9 and _, joined by points
+            emit("paid", [1])  =>  test.3script:4:23: `data` of `emit` is a map, list is given [type]
             effect("stellar.pay", #{ amount: 5.of("TFT") })  =>  (); effect stellar.pay {amount: 5 TFT}
-            effect("stellar", #{})  =>  test.3script:4:10: "stellar" cannot be the name of an effect [bad_name]; write the actor and the action, as in "stellar.pay"
+            effect("stellar", #{})  =>  test.3script:4:17: "stellar" cannot be the name of an effect [bad_name]; write the actor and the action, as in "stellar.pay"
             print(1); debug(2)  =>  ()
             circle.guardians() + 1  =>  4
-            circle.enact(1)  =>  test.3script:4:17: `script` of circle.enact: script is wanted, int is given [type]
+            circle.enact(1)  =>  test.3script:4:23: `script` of circle.enact: script is wanted, int is given [type]
             rows  =>  ()
         "#]],
     );
@@ -363,34 +363,34 @@ fn what_the_interpreter_may_not_do() {
          fn inner() { 1 }
          exit(1)",
         expect![[r#"
-            eval("1")  =>  4:1: policies have no `eval` [banned]
-            let f = Fn("x");  =>  4:18: policies have no `Fn` [banned]
-            let f = |x| x + 1;  =>  4:18: Unexpected '|' [syntax]
-            "x".call(1)  =>  4:14: policies have no `call` [banned]
-            "x".curry(1)  =>  4:14: policies have no `curry` [banned]
-            this  =>  4:10: policies have no `this` [banned]
-            try { 1 / 0 } catch { 2 }  =>  4:10: policies have no `try` [banned]
-            throw 1  =>  4:10: policies have no `throw` [banned]
-            switch 1 { 1 => 2, _ => 3 }  =>  4:10: policies have no `switch` [banned]
-            type_of(1)  =>  4:10: policies have no `type_of` [banned]
-            is_def_var("x")  =>  4:10: policies have no `is_def_var` [banned]
-            import "x" as y;  =>  4:10: policies have no `import` [banned]
-            export let x = 1;  =>  4:10: policies have no `export` [banned]
-            timestamp()  =>  4:10: there is no function `timestamp` [unknown_function]
-            sleep(1)  =>  4:10: there is no function `sleep` [unknown_function]
-            rand()  =>  4:10: there is no function `rand` [unknown_function]
-            parse_json("1")  =>  4:10: there is no function `parse_json` [unknown_function]
-            blob(100)  =>  4:10: there is no function `blob` [unknown_function]
-            [1].map(1)  =>  4:14: there is no method `map` [unknown_function]
-            "x".pad(50000000, "b")  =>  4:14: there is no method `pad` [unknown_function]
-            12.5  =>  4:13: Expecting name of a property [decimal_literal]
-            if 1 { 2 }  =>  4:13: a boolean expression is wanted, not a number [type]
-            "abc"[0]  =>  4:15: this value cannot be indexed where it is made [index_value]
-            #{ t: "abc" }.t[0]  =>  4:23: this value cannot be indexed where it is made [index_value]
-            let rows = 1;  =>  4:10: `rows` is already the name of something in this file or of a module [reserved_name]
-            for block in 0..1 {}  =>  4:14: `block` is already the name of something in this file or of a module [reserved_name]
-            fn inner() { 1 }  =>  4:21: `inner` is declared inside a body [nested_function]
-            exit(1)  =>  4:10: there is no function `exit` [unknown_function]
+            eval("1")  =>  test.3script:4:1: policies have no `eval` [banned]; write the code where it is needed
+            let f = Fn("x");  =>  test.3script:4:18: policies have no `Fn` [banned]; call the function by its name
+            let f = |x| x + 1;  =>  test.3script:4:18: Unexpected '|' [syntax]
+            "x".call(1)  =>  test.3script:4:14: policies have no `call` [banned]; call the function by its name
+            "x".curry(1)  =>  test.3script:4:14: policies have no `curry` [banned]; call the function by its name
+            this  =>  test.3script:4:10: policies have no `this` [banned]; pass the value as an argument
+            try { 1 / 0 } catch { 2 }  =>  test.3script:4:10: policies have no `try` [banned]; let the action fail: everything it wrote is undone
+            throw 1  =>  test.3script:4:10: policies have no `throw` [banned]; use fail("code", "text")
+            switch 1 { 1 => 2, _ => 3 }  =>  test.3script:4:10: policies have no `switch` [banned]; use if and else: switch compares hashes
+            type_of(1)  =>  test.3script:4:10: policies have no `type_of` [banned]; declare what the value is
+            is_def_var("x")  =>  test.3script:4:10: policies have no `is_def_var` [banned]; variables are known when the policy is checked
+            import "x" as y;  =>  test.3script:4:10: policies have no `import` [banned]; a policy is one file
+            export let x = 1;  =>  test.3script:4:10: policies have no `export` [banned]; a policy is one file
+            timestamp()  =>  test.3script:4:10: there is no function `timestamp` [unknown_function]
+            sleep(1)  =>  test.3script:4:10: there is no function `sleep` [unknown_function]
+            rand()  =>  test.3script:4:10: there is no function `rand` [unknown_function]; did you mean `find`?
+            parse_json("1")  =>  test.3script:4:10: there is no function `parse_json` [unknown_function]
+            blob(100)  =>  test.3script:4:10: there is no function `blob` [unknown_function]
+            [1].map(1)  =>  test.3script:4:14: there is no method `map` [unknown_function]; did you mean `max`?
+            "x".pad(50000000, "b")  =>  test.3script:4:14: there is no method `pad` [unknown_function]
+            12.5  =>  test.3script:4:13: Expecting name of a property [decimal_literal]; write dec("12.5"), or 12.5% as dec("12.5").percent
+            if 1 { 2 }  =>  test.3script:4:13: a boolean expression is wanted, not a number [type]
+            "abc"[0]  =>  test.3script:4:15: this value cannot be indexed where it is made [index_value]; put it into a variable first: let x = …; x[i]
+            #{ t: "abc" }.t[0]  =>  test.3script:4:23: this value cannot be indexed where it is made [index_value]; put it into a variable first: let x = …; x.part[i]
+            let rows = 1;  =>  test.3script:4:10: `rows` is already the name of something in this file or of a module [reserved_name]; take another name for the variable
+            for block in 0..1 {}  =>  test.3script:4:14: `block` is already the name of something in this file or of a module [reserved_name]; take another name for the variable
+            fn inner() { 1 }  =>  test.3script:4:21: `inner` is declared inside a body [nested_function]; move it out of the body, to the top of the file
+            exit(1)  =>  test.3script:4:10: there is no function `exit` [unknown_function]; did you mean `emit`?
         "#]],
     );
 }

@@ -10,4 +10,5 @@ mod observing;
 mod running;
 mod support;
 mod tables;
+mod typing;
 mod vote;

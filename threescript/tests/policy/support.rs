@@ -222,7 +222,7 @@ pub fn around(body: &str) -> String {
     )
 }
 
-/// What a body does when alice runs it, on one line; faults of the checker as their codes and places.
+/// What a body does when alice runs it, on one line; faults of the checker in the same form as those of running.
 pub fn run_body(body: &str) -> String {
     run_action(&around(body))
 }
@@ -233,9 +233,14 @@ pub fn run_action(source: &str) -> String {
     match compile(&source, "test.3script", &catalog(), &Limits::default()) {
         Err(faults) => {
             let faults = faults.iter().map(|fault| {
+                let mend = if fault.mend.is_empty() {
+                    String::new()
+                } else {
+                    format!("; {}", fault.mend)
+                };
                 format!(
-                    "{}:{}: {} [{}]",
-                    fault.line, fault.column, fault.reason, fault.code
+                    "{}:{}:{}: {} [{}]{mend}",
+                    fault.file, fault.line, fault.column, fault.reason, fault.code
                 )
             });
             faults.collect::<Vec<_>>().join("; ")

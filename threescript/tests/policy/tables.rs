@@ -34,20 +34,22 @@ action wrong(what: int) by anyone {
     if what == 0 { items.insert(#{ id: 1, name: "twice", price: 1.of("TFT"), tags: [] }) }
     else if what == 1 { items.update(1, #{ id: 2 }) }
     else if what == 2 { items.update(99, #{ name: "x" }) }
-    else if what == 3 { items.insert(#{ name: "x" }) }
+    else if what == 3 { items.insert(any(#{ name: "x" })) }
     else if what == 4 { items.get(99) }
-    else if what == 5 { items.get("x") }
-    else if what == 6 { stock.get("bob") }
-    else if what == 7 { let c = "nmae"; items.where(c, 1).rows() }
-    else if what == 8 { items.where("name", 1).rows() }
-    else if what == 9 { items.where("name", "=", "x").rows() }
+    else if what == 5 { items.get(any("x")) }
+    else if what == 6 { any(stock).get("bob") }
+    else if what == 7 { let c = "nmae"; items.where(any(c), 1).rows() }
+    else if what == 8 { items.where("name", any(1)).rows() }
+    else if what == 9 { items.where("name", any("="), "x").rows() }
     else if what == 10 { items.sum("price") }
     else if what == 11 { items.sum("name") }
     else if what == 12 { items.limit(-1) }
-    else if what == 13 { items.update(1, #{ tags: [1] }) }
-    else if what == 14 { items.update(1, #{ name: () }) }
+    else if what == 13 { items.update(1, #{ tags: any([1]) }) }
+    else if what == 14 { items.update(1, #{ name: any(()) }) }
     else { items.where("sold", ()).sum("price", 0.of("USDC")) }
 }
+/// Hides from the checker what a value is.
+fn any(value) { #{ value: value }.get("value") }
 "#;
 
 fn step(host: Memory, entry: &str, args: &[(&str, Value)]) -> (Memory, String) {
@@ -120,7 +122,7 @@ fn what_a_table_does_not_take_has_a_code() {
         3: test.3script:28:31: `price` of table `items` has no value [missing_column]; give it, or declare it optional with `?`
         4: test.3script:29:31: the table `items` has no row with this key [row_not_found]; use find(…), which returns () for a missing row
         5: test.3script:30:31: `id` of table `items`: id is wanted, text is given [type]; give a value of type id
-        6: test.3script:31:31: the key of `stock` is (place, shelf), 1 values are given [key_size]; give one value for each key column
+        6: test.3script:31:36: the key of `stock` is (place, shelf), 1 values are given [key_size]; give one value for each key column
         7: test.3script:32:47: the table `items` has no column `nmae` [unknown_column]; did you mean `name`?
         8: test.3script:33:31: `name` of table `items`: text is wanted, int is given [type]; give a value of type text
         9: test.3script:34:31: "=" is not a relation [bad_query]; use ==, !=, <, <=, > or >=

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use serde_json::json;
-use threescript::policy::Diagnostic;
+use threescript::policy::{Diagnostic, Severity};
 
 use crate::console::{Console, Outcome};
 use crate::language;
@@ -26,7 +26,10 @@ pub fn run(args: Args, console: &mut Console<'_>) -> Result<Outcome, Problem> {
     let mut policies = Vec::new();
     for path in &args.files {
         match language::compile_file(path)? {
-            Ok(policy) => policies.push((path, policy)),
+            Ok(policy) => {
+                faults.extend_from_slice(policy.warnings());
+                policies.push((path, policy));
+            }
             Err(diagnostics) => faults.extend(diagnostics),
         }
     }
@@ -34,7 +37,8 @@ pub fn run(args: Args, console: &mut Console<'_>) -> Result<Outcome, Problem> {
         let faults: Vec<_> = faults
             .iter()
             .map(|fault| {
-                json!({ "file": fault.file, "line": fault.line, "column": fault.column, "code": fault.code,
+                json!({ "file": fault.file, "line": fault.line, "column": fault.column,
+                    "severity": fault.severity.name(), "code": fault.code,
                     "reason": fault.reason, "mend": fault.mend })
             })
             .collect();
@@ -59,8 +63,9 @@ pub fn run(args: Args, console: &mut Console<'_>) -> Result<Outcome, Problem> {
             ));
         }
     }
-    Ok(match faults.is_empty() {
-        true => Outcome::Passed,
-        false => Outcome::Failed,
+    let has_errors = faults.iter().any(|fault| fault.severity == Severity::Error);
+    Ok(match has_errors {
+        true => Outcome::Failed,
+        false => Outcome::Passed,
     })
 }

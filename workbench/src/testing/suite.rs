@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use threescript::policy::{Diagnostic, Policy, TestFile, compile_tests, read_test_title};
+use threescript::policy::{Diagnostic, Policy, Severity, TestFile, compile_tests, read_test_title};
 
 use super::Spot;
 use super::host::Sources;
@@ -62,6 +62,7 @@ pub fn load(path: &Path) -> Result<Result<Suite, Vec<Diagnostic>>, Problem> {
             Err(Problem { reason, mend, .. }) => {
                 let Spot { text, .. } = Spot::new(&file, &source, place.line, place.column);
                 missing.push(Diagnostic {
+                    severity: Severity::Error,
                     file: file.clone(),
                     line: place.line,
                     column: place.column,

@@ -99,7 +99,7 @@ pub(super) const NATIVES: &[Native] = &[
     ),
     function(
         "times(value, factor, rounding)",
-        "amount | int, int | decimal | percent, rounding -> same; decimal, int | decimal | percent, rounding -> decimal",
+        "amount, number | percent, rounding -> amount; int, decimal | percent, rounding -> int; decimal, number | percent, rounding -> decimal",
         |_, args| times(args[0], args[1], rounding(args[2])?),
     ),
     function(
