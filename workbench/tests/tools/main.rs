@@ -1,5 +1,6 @@
 //! The verbs of `circle policy` as their users see them: what they print, and how they end.
 
+mod honesty;
 mod page;
 mod support;
 mod testing;

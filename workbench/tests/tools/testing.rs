@@ -415,10 +415,10 @@ test "ious" {
     );
     expect![[r#"
         shelf.test.3script
-          FAIL  ious
-                shelf.test.3script:14:5: `consumer` of an IOU is the name of an account [iou.entry]
-                14 |     ious([#{ farmer: "bob" }]);
-                   |     ^
+          shelf.test.3script:13:16: `owed` takes 2 arguments, 0 given [arguments]
+             |
+          13 |     expect(iou.owed(), [#{ consumer: "alice", farmer: "bob", amount: 10.of("TFT") }]);
+             |                ^
         0 passed, 1 failed, 1 file, seed 0
         exit 1
     "#]]
