@@ -98,7 +98,10 @@ impl Host for PolicyHost {
             .map_err(local)?;
         Ok(found
             .into_iter()
-            .map(|(key, value)| (key[self.prefix.len()..].to_vec(), value))
+            .map(|(mut key, value)| {
+                key.drain(..self.prefix.len());
+                (key, value)
+            })
             .collect())
     }
 

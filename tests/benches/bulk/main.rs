@@ -1,7 +1,7 @@
 //! Bulk work through policies, against the same work in plain Rust on the same store, in one run.
 //!
 //! ```text
-//! cargo bench -p guardian-tests --bench bulk [-- --json]
+//! cargo bench -p guardian-tests --bench bulk [-- [billing] [roll_up] [--json]]
 //! ```
 //! Each side begins with the same committed rows in memory and ends with its writes pending over them; what comes after
 //! (the tree, the disk) is the same for both. Setting up is not measured. The sides take turns, and the fastest turn of
@@ -29,13 +29,17 @@ pub struct Measured {
 }
 
 fn main() {
-    let json = std::env::args().any(|argument| argument == "--json");
+    let asked = |wanted: &str| std::env::args().any(|argument| argument == wanted);
+    let json = asked("--json");
+    // With a name, only that one.
+    let all = !asked("billing") && !asked("roll_up");
+    let (billing, roll_up) = (all || asked("billing"), all || asked("roll_up"));
     let run = move || {
-        for measured in [
-            billing::measure(10_000),
-            roll_up::measure(100_000, 10_000, 100),
-        ] {
-            print(&measured, json);
+        if billing {
+            print(&billing::measure(10_000), json);
+        }
+        if roll_up {
+            print(&roll_up::measure(100_000, 10_000, 100), json);
         }
     };
     // Policies run on threads with a large stack.

@@ -500,34 +500,40 @@ pub(crate) type Group = (Value, Value, u64);
 
 /// Sums by value, in the order of the values.
 #[derive(Default)]
-struct Groups(BTreeMap<Vec<u8>, Sum>);
+struct Groups {
+    sums: BTreeMap<Vec<u8>, Sum>,
+    /// The key of the last row; room to work in.
+    key: Vec<u8>,
+}
 
 /// The value of a group, the sum so far, and the number of rows.
 type Sum = (Value, Option<Value>, u64);
 
 impl Groups {
     fn add(&mut self, meter: &Meter, by: Value, value: Value) -> Result<(), Raised> {
-        let key = group_key(&by)?;
-        if let Some((_, sum, count)) = self.0.get_mut(&key) {
+        self.key.clear();
+        push_group_key(&mut self.key, &by)?;
+        let key = &self.key;
+        if let Some((_, sum, count)) = self.sums.get_mut(key) {
             *count += 1;
             return add_to(sum, &value);
         }
         meter.allocate(256 + key.len() as u64)?;
         let mut sum = None;
         add_to(&mut sum, &value)?;
-        self.0.insert(key, (by, sum, 1));
+        self.sums.insert(key.clone(), (by, sum, 1));
         Ok(())
     }
 
     fn finish(self) -> Vec<Group> {
-        let groups = self.0.into_values();
+        let groups = self.sums.into_values();
         groups
             .map(|(value, sum, count)| (value, sum.unwrap_or(Value::Unit), count))
             .collect()
     }
 }
 
-fn group_key(value: &Value) -> Result<Vec<u8>, Raised> {
+fn push_group_key(bytes: &mut Vec<u8>, value: &Value) -> Result<(), Raised> {
     match value {
         Value::Unit
         | Value::Bool(_)
@@ -538,9 +544,8 @@ fn group_key(value: &Value) -> Result<Vec<u8>, Raised> {
         | Value::Text(_)
         | Value::Bytes(_)
         | Value::Account(_) => {
-            let mut bytes = Vec::new();
-            push_sortable(&mut bytes, value);
-            Ok(bytes)
+            push_sortable(bytes, value);
+            Ok(())
         }
         other => Err(Raised::type_error(format!(
             "rows cannot be grouped by {}",
