@@ -72,9 +72,8 @@ fn collect(body: &AST, flow: &mut Flow) {
                     .count()
                     > 0;
                 let around = path[..path.len() - 1].iter().rev();
-                let around = around
-                    .skip_while(|node| matches!(node, ASTNode::Expr(_)))
-                    .next();
+                let mut around = around;
+                let around = around.find(|node| !matches!(node, ASTNode::Expr(_)));
                 if let (true, Some(ASTNode::Stmt(around))) = (is_value, around)
                     && let (Some(inner), Some(outer)) = (
                         place_of(statement_start(statement)),

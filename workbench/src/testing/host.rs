@@ -32,8 +32,8 @@ pub struct Wrong {
     pub reason: String,
     pub mend: String,
     pub differences: Vec<String>,
-    pub submitted: Option<String>,
-    pub refused_at: Option<Spot>,
+    pub submitted: Option<Box<str>>,
+    pub refused_at: Option<Box<Spot>>,
 }
 
 impl Wrong {
@@ -188,8 +188,8 @@ impl TestHost {
             reason,
             mend,
             differences,
-            submitted,
-            refused_at,
+            submitted: submitted.map(String::from),
+            refused_at: refused_at.map(|spot| *spot),
         }
     }
 
@@ -350,7 +350,7 @@ impl TestHost {
         let (text, actions) = self.actions(Mark::Act, what, values);
         let text = format!("{who}: {text}");
         let refused = |wrong: Wrong, text: String| {
-            let submitted = Some(text.clone());
+            let submitted = Some(text.as_str().into());
             let outcome = Err(Box::new(Wrong { submitted, ..wrong }));
             Submitted { text, outcome }
         };
@@ -409,7 +409,7 @@ impl TestHost {
             },
         };
         let outcome = outcome.map_err(|wrong| {
-            let submitted = Some(text.clone());
+            let submitted = Some(text.as_str().into());
             Box::new(Wrong { submitted, ..wrong })
         });
         Submitted { text, outcome }
@@ -450,19 +450,19 @@ impl TestHost {
     }
 
     /// Where in a policy a receipt's refusal arose.
-    fn refused_at(&self, receipt: &Receipt) -> Option<Spot> {
+    fn refused_at(&self, receipt: &Receipt) -> Option<Box<Spot>> {
         let place = receipt.place.as_ref()?;
         self.spot(&receipt.code, place.line, place.column)
     }
 
-    fn spot(&self, code: &str, line: u32, column: u32) -> Option<Spot> {
+    fn spot(&self, code: &str, line: u32, column: u32) -> Option<Box<Spot>> {
         let failures = self.bench.watcher.failures();
         let mut latest = failures.iter().rev();
         let (policy, _) = latest.find(|(_, error)| {
             (error.code.as_str(), error.line, error.column) == (code, line, column)
         })?;
         let (file, source) = self.bench.sources.get(policy)?;
-        Some(Spot::new(file, source, line, column))
+        Some(Box::new(Spot::new(file, source, line, column)))
     }
 
     fn expect(
@@ -614,7 +614,7 @@ fn must_be_refused(submitted: Submitted, code: &str) -> Result<Value, Wrong> {
             ..*wrong
         }),
         Ok(_) => Err(Wrong {
-            submitted: Some(text),
+            submitted: Some(text.into()),
             ..Wrong::new(
                 "test.not_refused",
                 format!("it was not refused with {code}"),

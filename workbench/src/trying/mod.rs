@@ -77,7 +77,7 @@ pub enum Unready {
     /// A file has faults.
     Faults(Vec<Diagnostic>),
     /// What was to be done before failed.
-    Given(Failure),
+    Given(Box<Failure>),
 }
 
 /// Tries something out, watched by `observer`.
@@ -254,7 +254,7 @@ fn prepare(
         Err(error) => {
             let mut failure = host.failure(&error, &file, &source);
             failure.place.line = failure.place.line.saturating_sub(1);
-            Err(Unready::Given(failure))
+            Err(Unready::Given(Box::new(failure)))
         }
     })
 }
