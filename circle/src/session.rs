@@ -21,6 +21,9 @@ use crate::receipt::{Effect, Event, Place};
 use crate::rejection::{Failure, Rejection};
 use crate::state::{Overlay, Savepoint, StoreFault};
 
+/// How many operations the policies of a block take before what follows is refused. What the kernel does, such as attesting, is
+/// not counted, and schedules run in any case.
+pub const BLOCK_OPERATIONS_MAX: u64 = 40_000_000;
 /// How deep enacted scripts may enact others.
 const ENACT_DEPTH_MAX: u32 = 4;
 /// How deep policies may ask others.
@@ -211,6 +214,15 @@ impl Session {
         let Some(policy) = self.context.policies.get(&action.actor).cloned() else {
             return (self, Err(unknown_actor(&action.actor).into()));
         };
+        if self.used_before >= BLOCK_OPERATIONS_MAX {
+            let message = format!(
+                "the transactions before this one used the {BLOCK_OPERATIONS_MAX} operations that a block has for policies; send it again"
+            );
+            return (
+                self,
+                Err(Rejection::new("block.operations", message).into()),
+            );
+        }
         match self.arguments(&policy, action) {
             Ok(arguments) => self.run(
                 policy,

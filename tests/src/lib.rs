@@ -2,6 +2,7 @@
 //! over one log that the test writes. For tests of what crosses crates.
 
 mod guardian;
+pub mod hostile;
 pub mod random;
 mod simulation;
 

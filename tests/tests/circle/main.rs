@@ -4,6 +4,7 @@ mod bad_input;
 mod bonds;
 mod day;
 mod golden;
+mod hostile;
 #[path = "../../../policies/cases.rs"]
 mod policies;
 mod random;

@@ -18,6 +18,8 @@ pub(crate) const ROW_COST: u64 = 8;
 
 /// What a written row takes in memory until its block is done, besides its key and value.
 const PENDING_BYTES: u64 = 128;
+/// How many bytes of written rows an operation pays for.
+const HELD_BYTES_PER_OPERATION: u64 = 4;
 
 /// A table in the hands of one run.
 pub(crate) struct Table<'a> {
@@ -201,10 +203,11 @@ impl Table<'_> {
     /// Removes a row that was just read, up to the head of the table: [`Table::forget`] is told afterwards.
     pub fn remove(&mut self, key: &[u8], row: &RowView) -> Result<(), Raised> {
         self.writes.count()?;
-        self.meter.allocate(PENDING_BYTES + key.len() as u64)?;
+        self.hold(key.len())?;
         for column in self.indexed() {
             let entry = index_key(self.decl, column, &row.value(column)?, key);
             self.meter.charge(ROW_COST)?;
+            self.hold(entry.len())?;
             self.host.delete(&entry)?;
         }
         self.host.delete(key)?;
@@ -281,12 +284,12 @@ impl Table<'_> {
             let new = index_key(self.decl, *column, value, key);
             if old != new {
                 self.meter.charge(ROW_COST)?;
+                self.hold(old.len())?;
                 self.host.delete(&old)?;
                 self.put_entry(new)?;
             }
         }
-        self.meter
-            .allocate(PENDING_BYTES + (key.len() + bytes.len()) as u64)?;
+        self.hold(key.len() + bytes.len())?;
         self.host.put(key.to_vec(), bytes)?;
         Ok(())
     }
@@ -312,12 +315,12 @@ impl Table<'_> {
         let bytes = encode_row(row)?;
         self.writes.count()?;
         self.meter.charge(ROW_COST)?;
-        self.meter
-            .allocate(PENDING_BYTES + (key.len() + bytes.len()) as u64)?;
+        self.hold(key.len() + bytes.len())?;
         let stale = old.map(|old| self.entries(old, &key)).unwrap_or_default();
         let fresh = self.entries(row, &key);
         for entry in stale.iter().filter(|entry| !fresh.contains(entry)) {
             self.meter.charge(ROW_COST)?;
+            self.hold(entry.len())?;
             self.host.delete(entry)?;
         }
         for entry in fresh.into_iter().filter(|entry| !stale.contains(entry)) {
@@ -327,9 +330,17 @@ impl Table<'_> {
         Ok(())
     }
 
+    /// Charges what a changed row takes until its block is done. Operations bound what all runs of a block take together, so
+    /// a byte that stays costs more of them than one that is let go.
+    fn hold(&self, bytes: usize) -> Result<(), Raised> {
+        let bytes = PENDING_BYTES + bytes as u64;
+        self.meter.charge(bytes / HELD_BYTES_PER_OPERATION)?;
+        self.meter.allocate(bytes)
+    }
+
     fn put_entry(&mut self, entry: Vec<u8>) -> Result<(), Raised> {
         self.meter.charge(ROW_COST)?;
-        self.meter.allocate(PENDING_BYTES + entry.len() as u64)?;
+        self.hold(entry.len())?;
         self.host.put(entry, Vec::new())?;
         Ok(())
     }

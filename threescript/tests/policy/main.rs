@@ -4,7 +4,6 @@ mod bonds;
 mod documentation;
 mod faults;
 mod formulas;
-mod hostile;
 mod language;
 mod observing;
 mod running;
