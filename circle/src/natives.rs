@@ -1,5 +1,7 @@
 //! What the kernel offers to policies.
 
+pub mod manual;
+
 use std::collections::BTreeMap;
 
 use threescript::action::Type;

@@ -6,8 +6,9 @@ use circle::natives;
 use circle::policies::Language;
 use threescript::engine::Limits;
 use threescript::policy::{Diagnostic, Policy, compile_with, source_hash};
-use threescript::value::Assets;
+use threescript::value::{Assets, Value};
 
+use crate::literal::literal;
 use crate::problem::Problem;
 
 /// The language of a circle with the standard assets and limits.
@@ -18,9 +19,23 @@ pub fn standard() -> Language {
     }
 }
 
-/// Reads a file as UTF-8.
-pub fn read(path: &Path) -> Result<String, Problem> {
-    std::fs::read_to_string(path).map_err(|error| Problem::file("read", path, error))
+pub use crate::files::read;
+
+/// A value as declarations write it.
+pub fn written(value: &Value, assets: &Assets) -> String {
+    match value {
+        Value::Amount(amount) => match assets.render_amount(amount) {
+            Ok(text) => text,
+            Err(_) => literal(value, assets),
+        },
+        Value::Percent(percent) => format!("{percent}%"),
+        Value::Decimal(number) => number.to_string(),
+        Value::List(items) => {
+            let items: Vec<String> = items.iter().map(|item| written(item, assets)).collect();
+            format!("[{}]", items.join(", "))
+        }
+        _ => literal(value, assets),
+    }
 }
 
 /// Compiles a policy file that may use constants of the policies with these sources. Its path is in the diagnostics.

@@ -32,4 +32,4 @@ pub use points::{Branching, BranchingKind, Points};
 pub use testing::{
     CaseDecl, Generator, InputDecl, TestFile, TestTitle, compile_tests, read_test_title,
 };
-pub use types::fit;
+pub use types::{fit, type_name};

@@ -37,7 +37,7 @@ pub(crate) const DURATION_UNITS: [(&str, i64); 5] = [
 const MAX_TYPE_DEPTH: usize = 4;
 
 /// A type as declarations write it.
-pub(crate) fn type_name(ty: &Type) -> String {
+pub fn type_name(ty: &Type) -> String {
     match ty {
         Type::OneOf(choices) => {
             let choices: Vec<String> = choices

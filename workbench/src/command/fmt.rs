@@ -40,7 +40,23 @@ pub fn run(args: Args, console: &mut Console<'_>) -> Result<Outcome, Problem> {
     let files = files::find(&paths)?;
     let (mut changed, mut faults) = (Vec::new(), Vec::new());
     for path in &files {
-        let source = files::read(path)?;
+        let source = match files::read(path) {
+            Ok(source) => source,
+            Err(Problem { reason, mend, .. }) => {
+                let (line, column, code) = (1, 1, "file");
+                faults.push((
+                    path,
+                    FormatError {
+                        line,
+                        column,
+                        code,
+                        reason,
+                        mend,
+                    },
+                ));
+                continue;
+            }
+        };
         match format(&source) {
             Ok(formatted) if formatted == source => {}
             Ok(formatted) => {

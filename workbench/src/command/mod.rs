@@ -1,9 +1,14 @@
 //! The verbs of `circle policy`: one file each.
 
 mod check;
+mod diff;
+mod doc;
 mod fmt;
+mod new;
 mod run;
 mod test;
+#[cfg(test)]
+mod tests;
 mod trace;
 
 use crate::console::{Console, Outcome};
@@ -14,6 +19,12 @@ use crate::problem::Problem;
 pub enum Command {
     /// Check policies: every fault with its place and mend.
     Check(check::Args),
+    /// What changed between two policies, for those who vote on it.
+    Diff(diff::Args),
+    /// A page for each policy, or of what the language offers.
+    Doc(doc::Args),
+    /// Begin a policy: a small one that works, with its page and its tests.
+    New(new::Args),
     /// Format policies and their tests: one style, comments kept.
     Fmt(fmt::Args),
     /// Test policies on scratch circles.
@@ -29,6 +40,9 @@ impl Command {
     pub fn json(&self) -> bool {
         match self {
             Self::Check(args) => args.json,
+            Self::Diff(args) => args.json,
+            Self::Doc(args) => args.json,
+            Self::New(args) => args.json,
             Self::Fmt(args) => args.json,
             Self::Test(args) => args.json,
             Self::Run(args) => args.trial.json,
@@ -40,6 +54,9 @@ impl Command {
     pub fn run(self, console: &mut Console<'_>) -> Result<Outcome, Problem> {
         match self {
             Self::Check(args) => check::run(args, console),
+            Self::Diff(args) => diff::run(args, console),
+            Self::Doc(args) => doc::run(args, console),
+            Self::New(args) => new::run(args, console),
             Self::Fmt(args) => fmt::run(args, console),
             Self::Test(args) => test::run(args, console),
             Self::Run(args) => run::run(args, console),

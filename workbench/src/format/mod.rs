@@ -101,3 +101,34 @@ fn first_difference<'a>(before: &'a [Token], after: &[Token]) -> Option<&'a Toke
         None => None,
     }
 }
+
+/// A word of a file, for those who look for something in it.
+#[derive(Clone, Debug)]
+pub struct Word {
+    /// The word as written.
+    pub text: String,
+    /// Its line, from 1.
+    pub line: u32,
+    /// Its column, from 1, in characters.
+    pub column: u32,
+}
+
+impl Word {
+    /// The line that it ends on: texts may have several.
+    pub fn last_line(&self) -> u32 {
+        self.line + self.text.matches('\n').count() as u32
+    }
+}
+
+/// The words of a file without its comments.
+pub fn words(source: &str) -> Result<Vec<Word>, FormatError> {
+    let tokens = token::read(source)?;
+    let tokens = tokens.into_iter().filter(|token| token.kind != Kind::End);
+    Ok(tokens
+        .map(|token| Word {
+            text: token.text,
+            line: token.line,
+            column: token.column,
+        })
+        .collect())
+}
