@@ -118,13 +118,13 @@ const PAGES: &[NativePage] = &[
             "ledger.insufficient",
         ],
         "treasury.plan(\"main\", [#{ account: \"bob\", amount: amount(\"5 TFT\") }])",
-        "error wallet.unknown",
+        "error wallet.no_key",
     ),
     page(
         "treasury.ready",
         &["asset.unknown"],
         "treasury.ready(\"main\", \"TFT\")",
-        "\"wallet.unknown\"",
+        "\"wallet.no_key\"",
     ),
     page("circle.guardians", &[], "circle.guardians()", "9"),
     page(
@@ -140,9 +140,44 @@ const PAGES: &[NativePage] = &[
         "true",
     ),
     page("circle.enact", &[], "circle.enact(script).ok", "true"),
-    page("circle.key", &["account.unknown"], "circle.key(\"carol\")", "error account.unknown"),
-    page("credential.check", &["credential.size", "credential.form", "credential.json", "credential.algorithm", "credential.critical", "credential.key", "credential.signature"], "credential.check(\"no token\", circle.key(\"alice\"))", "error credential.form"),
-    page("credential.did", &["credential.key"], "credential.did(circle.key(\"alice\")).sub(0, 12)", "\"did:key:z6Mk\""),
+    page(
+        "circle.key",
+        &["account.unknown"],
+        "circle.key(\"carol\")",
+        "error account.unknown",
+    ),
+    page(
+        "credential.check",
+        &[
+            "credential.size",
+            "credential.form",
+            "credential.json",
+            "credential.algorithm",
+            "credential.critical",
+            "credential.key",
+            "credential.signature",
+        ],
+        "credential.check(\"no token\", circle.key(\"alice\"))",
+        "error credential.form",
+    ),
+    page(
+        "credential.did",
+        &["credential.key"],
+        "credential.did(circle.key(\"alice\")).sub(0, 12)",
+        "\"did:key:z6Mk\"",
+    ),
+    page(
+        "circle.ask",
+        &["action.unknown"],
+        "circle.ask(\"nobody.answer\", #{})",
+        "error action.unknown",
+    ),
+    page(
+        "circle.simulate",
+        &[],
+        "circle.simulate(script).ok",
+        "true",
+    ),
 ];
 
 /// The page of a native, if there is one.

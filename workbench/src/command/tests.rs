@@ -148,28 +148,28 @@ fn check_reports_every_file_that_is_not_right() {
         dir,
         "check DIR",
         expect![[r#"
-        DIR/binary.3script: DIR/binary.3script is no text: byte 1 is not UTF-8 [file]
-          name a policy file, or save it as UTF-8
-        DIR/huge.3script: DIR/huge.3script has 2097152 bytes; no file of 3Script has more than 1048576 [file]
-          name a policy file
-        DIR/empty.3script:1:1: `policy` is wanted, not the end of the file [no_title]
-          |
-        1 | 
-          | ^
-          = begin the file with `policy NAME version N`
-        DIR/wrong.3script:2:34: there is no variable `itms` [unknown_variable]
-          |
-        2 | action buy(item: id) by anyone { itms.get(item) }
-          |                                  ^
-          = did you mean `item`?
-        DIR/zero.3script:1:9: the character \u{0} cannot be seen [character]
-          |
-        1 | policy a�
-          |         ^
-          = remove it; lines end with a line feed only
-        DIR/below/shop.3script: shop version 1 is sound, 602b6ebfa797f0015e2049b637ba52a2f32a28370c2e3f7c9877c9e75454b6e6
-        exit 1
-    "#]],
+            DIR/binary.3script is no text: byte 1 is not UTF-8 [file]
+              name a policy file, or save it as UTF-8
+            DIR/huge.3script has 2097152 bytes; no file of 3Script has more than 1048576 [file]
+              name a policy file
+            DIR/empty.3script:1:1: `policy` is wanted, not the end of the file [no_title]
+              |
+            1 | 
+              | ^
+              = begin the file with `policy NAME version N`
+            DIR/wrong.3script:2:34: there is no variable `itms` [unknown_variable]
+              |
+            2 | action buy(item: id) by anyone { itms.get(item) }
+              |                                  ^
+              = did you mean `item`?
+            DIR/zero.3script:1:9: the character \u{0} cannot be seen [character]
+              |
+            1 | policy a�
+              |         ^
+              = remove it; lines end with a line feed only
+            DIR/below/shop.3script: shop version 1 is sound, 602b6ebfa797f0015e2049b637ba52a2f32a28370c2e3f7c9877c9e75454b6e6
+            exit 1
+        "#]],
     );
     check(
         dir,
@@ -522,6 +522,8 @@ fn every_native_of_the_circle_has_a_page_whose_example_gives_what_it_says() {
     let mut policy = "policy examples version 1\naction reset() by circle { 1 }\n".to_owned();
     let mut tests = "tests of examples\n".to_owned();
     let mut count = 0;
+    // Those that only questions may call.
+    let questions = ["circle.ask", "circle.simulate"];
     for (module, functions) in language.catalog.modules() {
         for function in functions {
             let name = format!("{module}.{}", function.name);
@@ -530,23 +532,33 @@ fn every_native_of_the_circle_has_a_page_whose_example_gives_what_it_says() {
             };
             assert!(page.example.contains(&name), "{}", page.example);
             let action = name.replace('.', "_");
-            policy += &format!(
-                "action {action}(batch: bytes) by anyone {{ {} }}\n",
-                page.example
-            );
+            let (kind, by) = match questions.contains(&name.as_str()) {
+                true => ("ask", ""),
+                false => ("action", " by anyone"),
+            };
+            let given = if page.example.contains("(script)") {
+                "script: script"
+            } else {
+                "batch: bytes"
+            };
+            policy += &format!("{kind} {action}({given}){by} {{ {} }}\n", page.example);
+            let call = match given {
+                "script: script" => format!(
+                    "\"!{}examples.{action} script:'!!examples.reset'\"",
+                    if kind == "ask" { "" } else { "!" }
+                ),
+                _ => format!("\"examples.{action}\", #{{ batch: batch }}"),
+            };
             tests += &format!(
                 "test \"{name}\" {{ account(\"alice\", \"consumer\"); account(\"bob\", \"farmer\"); deposit(\"alice\", amount(\"100 TFT\"));\n\
                  let start = time(\"2025-12-31 22:00:00\");\n\
                  let batch = ious([#{{ farmer: \"bob\", consumer: \"alice\", from: start, to: start + 1.hours, amount: amount(\"5 TFT\") }}]);\n"
             );
-            tests += &match page.result.strip_prefix("error ") {
-                Some(code) => format!(
-                    "refused(\"alice\", \"examples.{action}\", #{{ batch: batch }}, \"{code}\"); }}\n"
-                ),
-                None => format!(
-                    "expect(act(\"alice\", \"examples.{action}\", #{{ batch: batch }}), {}); }}\n",
-                    page.result
-                ),
+            tests += &match (page.result.strip_prefix("error "), kind) {
+                (Some(code), "ask") => format!("ask_refused({call}, \"{code}\"); }}\n"),
+                (None, "ask") => format!("expect(ask({call}), {}); }}\n", page.result),
+                (Some(code), _) => format!("refused(\"alice\", {call}, \"{code}\"); }}\n"),
+                (None, _) => format!("expect(act(\"alice\", {call}), {}); }}\n", page.result),
             };
             count += 1;
         }
@@ -556,4 +568,57 @@ fn every_native_of_the_circle_has_a_page_whose_example_gives_what_it_says() {
     write(folder.path(), "examples.test.3script", tests);
     let said = run(folder.path(), "test DIR");
     assert!(said.ends_with("exit 0\n") && count >= 15, "{count}: {said}");
+}
+
+/// The words of a command of the page in a folder: paths are in that folder.
+fn in_folder(line: &str) -> String {
+    let mut words = line.split_whitespace();
+    let verb = words.next().unwrap_or_default();
+    let rest = words.map(|word| match word.starts_with('-') || verb == "new" {
+        true => word.to_owned(),
+        false => format!("DIR/{word}"),
+    });
+    let place = if verb == "new" { " --in DIR" } else { "" };
+    format!("{verb} {}{place}", rest.collect::<Vec<_>>().join(" "))
+}
+
+#[test]
+fn every_command_of_the_page_about_tools_prints_what_it_shows() {
+    let folder = folder();
+    let dir = folder.path();
+    write(
+        dir,
+        "next.3script",
+        changed(&[
+            ("version 1", "version 2"),
+            ("by guardian", "by anyone"),
+            ("from 1 to 1000", "from 1 to 500"),
+            (
+                "    written: time,\n",
+                "    written: time,\n    pinned: bool?,\n",
+            ),
+        ]),
+    );
+    let page = include_str!("../../../docs/policy-tools.md");
+    let mut written = String::new();
+    let mut commands = 0;
+    for (index, part) in page.split("```").enumerate() {
+        let command = part
+            .lines()
+            .find_map(|line| line.strip_prefix("$ circle policy "));
+        match (index % 2, command) {
+            (1, Some(command)) => {
+                let printed = run(dir, &in_folder(command)).replace("DIR/", "");
+                let printed = printed
+                    .trim_end_matches("exit 0\n")
+                    .trim_end_matches("exit 1\n");
+                written += &format!("```console\n$ circle policy {command}\n{printed}```");
+                commands += 1;
+            }
+            (1, None) => panic!("a block without a command: {part}"),
+            _ => written += part,
+        }
+    }
+    assert!(commands >= 4, "{commands}");
+    expect_file!["../../../docs/policy-tools.md"].assert_eq(&written);
 }
