@@ -100,14 +100,30 @@ const PAGES: &[NativePage] = &[
         "iou.oldest(\"\", 10)",
         "[]",
     ),
-    page("iou.debtors", &[], "iou.debtors(block.time)", "[]"),
+    page(
+        "iou.debtors",
+        &["account.unknown", "iou.page"],
+        "iou.debtors(block.time, \"\", 10)",
+        "[]",
+    ),
     page(
         "iou.pay",
         &["account.unknown"],
         "iou.pay(\"alice\", block.time, amount(\"5 TFT\"))",
         "[]",
     ),
-    page("iou.owed", &[], "iou.owed()", "[]"),
+    page(
+        "iou.collect",
+        &["account.unknown"],
+        "iou.collect(block.time, \"\", 10).ious",
+        "0",
+    ),
+    page(
+        "iou.owed",
+        &["account.unknown", "iou.page"],
+        "iou.owed(\"\", 10)",
+        "[]",
+    ),
     page(
         "treasury.plan",
         &[
@@ -172,12 +188,7 @@ const PAGES: &[NativePage] = &[
         "circle.ask(\"nobody.answer\", #{})",
         "error action.unknown",
     ),
-    page(
-        "circle.simulate",
-        &[],
-        "circle.simulate(script).ok",
-        "true",
-    ),
+    page("circle.simulate", &[], "circle.simulate(script).ok", "true"),
 ];
 
 /// The page of a native, if there is one.
