@@ -2,6 +2,7 @@
 
 mod honesty;
 mod page;
+mod policies;
 mod support;
 mod testing;
 mod trying;
