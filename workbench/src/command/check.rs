@@ -89,7 +89,10 @@ pub fn run(args: Args, console: &mut Console<'_>) -> Result<Outcome, Problem> {
     })
 }
 
-fn check(path: &Path) -> Result<Result<(Sound, Vec<Diagnostic>), Vec<Diagnostic>>, Problem> {
+/// What was found, with its warnings; or its faults.
+type Checked = Result<(Sound, Vec<Diagnostic>), Vec<Diagnostic>>;
+
+fn check(path: &Path) -> Result<Checked, Problem> {
     let is_tests = path.to_string_lossy().ends_with(".test.3script");
     if is_tests {
         files::read(path)?;

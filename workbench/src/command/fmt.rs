@@ -95,7 +95,7 @@ pub fn run(args: Args, console: &mut Console<'_>) -> Result<Outcome, Problem> {
         ));
     }
     Ok(
-        match faults.is_empty() && !(args.check && !changed.is_empty()) {
+        match faults.is_empty() && (changed.is_empty() || !args.check) {
             true => Outcome::Passed,
             false => Outcome::Failed,
         },

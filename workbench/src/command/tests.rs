@@ -404,6 +404,7 @@ fn diff_says_what_a_voter_has_to_know() {
                 "    written: time,\n",
                 "    written: time index,\n    votes: int,\n",
             ),
+            ("written: block.time }", "written: block.time, votes: 0 }"),
             ("emit(\"written\"", "emit(\"wrote\""),
         ]),
     );
@@ -411,8 +412,28 @@ fn diff_says_what_a_voter_has_to_know() {
         dir,
         "diff DIR/old.3script DIR/unreadable.3script",
         expect![[r#"
-            line 25, column 31: DIR/unreadable.3script: a row of `notes` needs `votes` [missing_column]
-              1 faults in all; see `circle policy check DIR/unreadable.3script`
+            from pinboard version 1, 857df8865eb50040f45767a01a96dfa34dd3353ae3738c4c05d8637eceee445f
+            to   pinboard version 1, 2d8cb17cc3885295fec9d83bee18780be23d374d86234d3a5909887593db1f72
+
+            ! table notes is changed
+                NOT COMPATIBLE: rows that are stored cannot be relied on
+                the column `written` has an index now, which stored rows are not in
+                the column `votes: int` is new and may not be empty
+
+            ~ action write is changed
+                @@ -5,6 +5,6 @@
+                     let is_short = says.trim() != "" && says.len() <= longest;
+                     require(is_short, "pinboard.length", `a note has 1 to ${longest} characters`);
+                -    let number = notes.insert(#{ author: caller.account, says: says, written: block.time });
+                -    emit("written", #{ note: number, author: caller.account });
+                +    let number = notes.insert(#{ author: caller.account, says: says, written: block.time, votes: 0 });
+                +    emit("wrote", #{ note: number, author: caller.account });
+                     number
+                 }
+
+            - event written is removed
+
+            + event wrote is added
             exit 1
         "#]],
     );

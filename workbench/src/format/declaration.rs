@@ -24,10 +24,10 @@ impl Parser<'_> {
         let mut apart = false;
         while self.next().kind != Kind::End {
             let token = self.next();
-            let needs_space = match token.text.as_str() {
-                "policy" | "tests" | "use" | "const" | "param" | "formula" | "with" | ";" => false,
-                _ => true,
-            };
+            let needs_space = !matches!(
+                token.text.as_str(),
+                "policy" | "tests" | "use" | "const" | "param" | "formula" | "with" | ";"
+            );
             if self.at > 0 {
                 let blank = token.blank_above()
                     || (apart || needs_space) && !token.is(";") && !token.is_word("with");
