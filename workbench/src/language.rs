@@ -64,11 +64,19 @@ pub fn compile_in(
     language: &Language,
     path: &Path,
 ) -> Result<Result<Policy, Vec<Diagnostic>>, Problem> {
-    let source = read(path)?;
+    Ok(compile_text(language, path, &read(path)?))
+}
+
+/// The same for a text that is to stand at a path.
+pub fn compile_text(
+    language: &Language,
+    path: &Path,
+    source: &str,
+) -> Result<Policy, Vec<Diagnostic>> {
     let file = path.display().to_string();
     let Language { catalog, limits } = language;
     let beside = |hash: &[u8; 32]| find_beside(path, hash);
-    Ok(compile_with(&source, &file, catalog, limits, &beside))
+    compile_with(source, &file, catalog, limits, &beside)
 }
 
 /// The source of the policy with a hash among the policy files in the folder of `path` and in the folders beside it. What

@@ -9,6 +9,7 @@ pub mod files;
 pub mod format;
 pub mod language;
 pub mod literal;
+pub mod lsp;
 pub mod outline;
 pub mod problem;
 pub mod replay;

@@ -4,6 +4,7 @@ mod check;
 mod diff;
 mod doc;
 mod fmt;
+mod lsp;
 mod new;
 mod run;
 mod test;
@@ -27,6 +28,8 @@ pub enum Command {
     New(new::Args),
     /// Format policies and their tests: one style, comments kept.
     Fmt(fmt::Args),
+    /// Serve an editor over standard input and output: diagnostics, completion, hover, definitions, formatting.
+    Lsp,
     /// Test policies on scratch circles.
     Test(test::Args),
     /// Run actions or a question on a scratch circle, and show what they do.
@@ -44,6 +47,7 @@ impl Command {
             Self::Doc(args) => args.json,
             Self::New(args) => args.json,
             Self::Fmt(args) => args.json,
+            Self::Lsp => false,
             Self::Test(args) => args.json,
             Self::Run(args) => args.trial.json,
             Self::Trace(args) => args.trial.json,
@@ -58,6 +62,7 @@ impl Command {
             Self::Doc(args) => doc::run(args, console),
             Self::New(args) => new::run(args, console),
             Self::Fmt(args) => fmt::run(args, console),
+            Self::Lsp => lsp::run(),
             Self::Test(args) => test::run(args, console),
             Self::Run(args) => run::run(args, console),
             Self::Trace(args) => trace::run(args, console),

@@ -11,8 +11,8 @@ mod words;
 pub use host::{Bench, TestHost, Watcher};
 pub use property::Failing;
 pub use runner::{Report, Settings, run_file};
-pub use suite::{Suite, find_files, load};
-pub(crate) use suite::{find_policy, shown};
+pub(crate) use suite::{ENDING, find_policy, shown};
+pub use suite::{Suite, find_files, load, load_text};
 pub use words::{catalog, limits};
 
 use serde::Serialize;

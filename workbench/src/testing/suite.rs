@@ -13,7 +13,7 @@ use crate::language;
 use crate::problem::Problem;
 
 /// How the names of files of tests end.
-const ENDING: &str = ".test.3script";
+pub(crate) const ENDING: &str = ".test.3script";
 
 /// A file of tests, ready to run.
 pub struct Suite {
@@ -45,9 +45,14 @@ pub fn find_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Problem> {
 
 /// Reads a file of tests and the policies that it names. The inner error has the faults of these files.
 pub fn load(path: &Path) -> Result<Result<Suite, Vec<Diagnostic>>, Problem> {
+    load_text(path, &language::read(path)?)
+}
+
+/// The same for a text that is to stand at a path.
+pub fn load_text(path: &Path, source: &str) -> Result<Result<Suite, Vec<Diagnostic>>, Problem> {
     let catalog = words::catalog();
-    let (file, source) = (shown(path), language::read(path)?);
-    let title = match read_test_title(&source, &file, &catalog) {
+    let file = shown(path);
+    let title = match read_test_title(source, &file, &catalog) {
         Ok(title) => title,
         Err(faults) => return Ok(Err(faults)),
     };
@@ -60,7 +65,7 @@ pub fn load(path: &Path) -> Result<Result<Suite, Vec<Diagnostic>>, Problem> {
         match find_policy(folder, name) {
             Ok(found) => files.push(found),
             Err(Problem { reason, mend, .. }) => {
-                let Spot { text, .. } = Spot::new(&file, &source, place.line, place.column);
+                let Spot { text, .. } = Spot::new(&file, source, place.line, place.column);
                 missing.push(Diagnostic {
                     severity: Severity::Error,
                     file: file.clone(),
@@ -100,7 +105,7 @@ pub fn load(path: &Path) -> Result<Result<Suite, Vec<Diagnostic>>, Problem> {
             "name one",
         ));
     };
-    let tests = compile_tests(&source, &file, &policy, &catalog, &words::limits());
+    let tests = compile_tests(source, &file, &policy, &catalog, &words::limits());
     Ok(tests.map(|tests| Suite {
         file,
         tests,
