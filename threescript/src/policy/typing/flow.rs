@@ -19,7 +19,7 @@ struct Constant {
 
 impl<'a> Inference<'a> {
     /// `if` with a condition that always holds, or never does.
-    pub(super) fn constant_condition(&mut self, parts: &FlowControl, position: Position) {
+    pub(super) fn constant_condition(&mut self, parts: &FlowControl) {
         let Some(constant) = self.constant(&parts.expr) else {
             return;
         };
@@ -30,7 +30,6 @@ impl<'a> Inference<'a> {
         let Some(never) = never else {
             return;
         };
-        let _ = position;
         let always = if constant.holds { "always" } else { "never" };
         self.unreachable(
             constant,
@@ -217,10 +216,8 @@ impl<'a> Inference<'a> {
                 }
             }
             Stmt::Block(block) => self.without_result(block.statements(), places),
-            Stmt::Expr(expression) => {
-                if self.gives_nothing(expression) {
-                    places.push(expression.start_position());
-                }
+            Stmt::Expr(expression) if self.gives_nothing(expression) => {
+                places.push(expression.start_position());
             }
             Stmt::FnCall(call, position) if self.is_nothing_call(&call.name, call.args.len()) => {
                 places.push(*position);

@@ -9,6 +9,7 @@ mod chains;
 mod expressions;
 mod flow;
 mod kind;
+mod meanings;
 mod operators;
 mod statements;
 mod usage;

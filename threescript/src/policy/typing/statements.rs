@@ -42,7 +42,7 @@ impl<'a> Inference<'a> {
 
     fn statement(&mut self, statement: &Stmt) -> Flow {
         match statement {
-            Stmt::If(parts, position) => self.if_else(parts, *position, &mut Vec::new()),
+            Stmt::If(parts, _) => self.if_else(parts, &mut Vec::new()),
             Stmt::While(parts, _) => self.while_loop(parts),
             Stmt::Do(parts, ..) => {
                 let flow = self.loop_body(&parts.body);
@@ -151,14 +151,9 @@ impl<'a> Inference<'a> {
     }
 
     /// `if … else if … else …`; `above` are the conditions that did not hold.
-    fn if_else<'e>(
-        &mut self,
-        parts: &'e FlowControl,
-        position: Position,
-        above: &mut Vec<&'e Expr>,
-    ) -> Flow {
+    fn if_else<'e>(&mut self, parts: &'e FlowControl, above: &mut Vec<&'e Expr>) -> Flow {
         if self.reports {
-            self.constant_condition(parts, position);
+            self.constant_condition(parts);
             if above.iter().any(|other| self.is_same(other, &parts.expr)) {
                 let reason = "this condition was asked above, so this branch is never reached";
                 let mend = "remove the branch, or ask something else";
@@ -170,7 +165,7 @@ impl<'a> Inference<'a> {
         above.push(&parts.expr);
         let otherwise = match parts.branch.statements() {
             [] => Flow::of(Ty::nothing()),
-            [Stmt::If(parts, position)] => self.if_else(parts, *position, above),
+            [Stmt::If(parts, _)] => self.if_else(parts, above),
             statements => self.statements(statements),
         };
         Flow {
