@@ -9,6 +9,7 @@ use circle::block::Block;
 use circle::checkpoint;
 use circle::digest::Hash;
 use circle::genesis::Genesis;
+use circle::policies;
 use circle::state::{Region, RegionView};
 use consensus::embedded::Recorded;
 use serde_json::Value;
@@ -16,7 +17,7 @@ use tokio::runtime::Runtime;
 use workbench::replay::History;
 
 use crate::api::client::Client;
-use crate::api::types::{self, Blocks, Status};
+use crate::api::types::{self, At, Blocks, Policies, Status};
 use crate::config::Home;
 use crate::genesis_file;
 use crate::problem::Problem;
@@ -82,6 +83,12 @@ impl History for Asked {
 
     fn head(&self) -> u64 {
         self.head
+    }
+
+    fn active_since(&mut self, name: &str) -> Result<Option<u64>, Problem> {
+        let told: At<Policies> = self.runtime.block_on(self.client.get("/v1/policies"))?;
+        let mut active = told.answer.active.into_iter();
+        Ok(active.find(|one| one.name == name).map(|one| one.since))
     }
 
     fn block(&mut self, height: u64) -> Result<Block, Problem> {
@@ -160,6 +167,22 @@ impl History for Kept {
 
     fn head(&self) -> u64 {
         self.log.height()
+    }
+
+    fn active_since(&mut self, name: &str) -> Result<Option<u64>, Problem> {
+        let state = self.state.as_ref().ok_or_else(|| {
+            let mend = "say with --from at which height it is to begin";
+            Problem::new(
+                "replay.from",
+                "the home has no state that says since when a policy is active",
+                mend,
+            )
+        })?;
+        let rows = RegionView::new(state.view() as Arc<_>, Region::State);
+        let mut active = policies::active(&rows)?.into_iter();
+        Ok(active
+            .find(|(active, _)| active == name)
+            .map(|(_, active)| active.since))
     }
 
     fn block(&mut self, height: u64) -> Result<Block, Problem> {

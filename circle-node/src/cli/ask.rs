@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::output;
+use super::simulation;
 use super::target::{Target, block_on};
 use crate::problem::Problem;
 
@@ -32,7 +33,8 @@ pub fn run(args: Args) -> Result<(), Problem> {
     if args.json {
         output::print_json(&answer);
     } else {
-        output::print(show(&answer["answer"], 0));
+        let answered = &answer["answer"];
+        output::print(simulation::screen(answered).unwrap_or_else(|| show(answered, 0)));
         output::tell(format!("(certified state at height {})", answer["height"]));
     }
     Ok(())

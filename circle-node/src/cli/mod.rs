@@ -9,6 +9,7 @@ mod iou;
 pub(crate) mod output;
 mod policy;
 mod sandbox;
+mod simulation;
 mod start;
 mod status;
 mod target;

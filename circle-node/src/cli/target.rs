@@ -12,11 +12,11 @@ pub const DEFAULT_HOME: &str = "circle-home";
 /// Options that name a node.
 #[derive(Debug, clap::Args)]
 pub struct Target {
-    /// The address of a node's API, as in http://127.0.0.1:9800.
+    /// The address of a node's API, as in http://127.0.0.1:9800. Goes before a home.
     #[arg(long, value_name = "URL", env = "CIRCLE_NODE")]
     pub node: Option<String>,
     /// The home directory of a node on this machine, whose API is used.
-    #[arg(long, value_name = "DIR", env = "CIRCLE_HOME", default_value = DEFAULT_HOME, conflicts_with = "node")]
+    #[arg(long, value_name = "DIR", env = "CIRCLE_HOME", default_value = DEFAULT_HOME)]
     pub home: PathBuf,
 }
 

@@ -78,6 +78,11 @@ impl History for Recorded {
     fn head(&self) -> u64 {
         self.circle.blocks.len() as u64
     }
+    fn active_since(&mut self, name: &str) -> Result<Option<u64>, Problem> {
+        let active = circle::policies::active(&self.circle.guardians[0].state())?;
+        let found = active.into_iter().find(|(active, _)| active == name);
+        Ok(found.map(|(_, active)| active.since))
+    }
     fn block(&mut self, height: u64) -> Result<Block, Problem> {
         Ok(self.circle.blocks[height as usize - 1].clone())
     }
@@ -89,13 +94,13 @@ impl History for Recorded {
 fn tried(
     history: &mut Recorded,
     source: &str,
-    from: u64,
+    from: impl Into<Option<u64>> + Send,
     to: Option<u64>,
 ) -> Result<Report, Problem> {
     let candidate = Candidate {
         file: "tithe.3script",
         source,
-        from,
+        from: from.into(),
         to,
     };
     std::thread::scope(|scope| {
@@ -163,6 +168,8 @@ fn the_policy_that_ran_changes_nothing_whatever_the_height() {
             report.events.is_empty() && report.effects.is_empty() && report.schedules.is_empty()
         );
     }
+    let report = tried(&mut history, TITHE, None, None).unwrap();
+    assert_eq!(report.from, 1, "it is active since the first block");
     // All of it was really paid: the comparison is not of two timelines in which nothing happened.
     let payouts = history.circle.payouts(0);
     assert_eq!(payouts.len(), 4);

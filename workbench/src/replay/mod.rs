@@ -34,6 +34,9 @@ pub trait History {
     /// The last height that is there.
     fn head(&self) -> u64;
 
+    /// Since which height the active policy of this name is active, as the node says.
+    fn active_since(&mut self, name: &str) -> Result<Option<u64>, Problem>;
+
     /// The block at a height up to the head. Heights are asked for in rising order.
     fn block(&mut self, height: u64) -> Result<Block, Problem>;
 
@@ -47,8 +50,8 @@ pub struct Candidate<'a> {
     pub file: &'a str,
     /// The policy file.
     pub source: &'a str,
-    /// The first height at which it runs.
-    pub from: u64,
+    /// The first height at which it runs; without, that at which the policy in whose place it is became active.
+    pub from: Option<u64>,
     /// The last height that is executed; without, all.
     pub to: Option<u64>,
 }
@@ -64,16 +67,24 @@ pub fn replay(
 ) -> Result<Report, Problem> {
     let head = history.head();
     let to = candidate.to.unwrap_or(head);
-    check_heights(candidate.from, to, head)?;
     let mut recorded = Timeline::begin(history.genesis())?;
-    for height in 1..candidate.from {
+    let policy = Arc::new(compile(candidate, &recorded)?);
+    let from = match candidate.from {
+        Some(from) => from,
+        None => history.active_since(policy.name())?.ok_or_else(|| {
+            let reason = format!("no policy {} is active", policy.name());
+            let mend = "a candidate takes the place of the active policy of its name; `circle policy list` shows them";
+            Problem::new("replay.name", reason, mend)
+        })?,
+    };
+    check_heights(from, to, head)?;
+    for height in 1..from {
         recorded.execute(&history.block(height)?)?;
         progress(height, to);
     }
-    let policy = Arc::new(compile(candidate, &recorded)?);
-    let (mut tried, replaced) = recorded.fork(&policy, candidate.from)?;
-    let mut comparison = Comparison::new(candidate.from, history.genesis().assets.keys().cloned());
-    for height in candidate.from..=to {
+    let (mut tried, replaced) = recorded.fork(&policy, from)?;
+    let mut comparison = Comparison::new(from, history.genesis().assets.keys().cloned());
+    for height in from..=to {
         let block = history.block(height)?;
         let real = recorded.run(&block)?;
         let mut other = tried.run(&block)?;
@@ -98,7 +109,7 @@ pub fn replay(
         (&recorded.memory, &tried.memory),
         Version::of(&policy),
         replaced,
-        (candidate.from, to),
+        (from, to),
         verified,
     )
 }
@@ -111,7 +122,11 @@ struct Timeline {
 
 impl Timeline {
     fn begin(genesis: &Genesis) -> Result<Self, Problem> {
-        let machine = Machine::new(genesis.clone(), None)?;
+        let machine = Machine::new(genesis.clone(), None).map_err(|rejection| {
+            let reason = format!("this program cannot run the circle: {}", rejection.message);
+            let mend = "use the version of the program that its nodes run";
+            Problem::new("replay.version", reason, mend)
+        })?;
         let first = machine.start().map_err(|stop| match stop {
             Stop::Fault(fault) => Problem::from(fault),
             Stop::Refused(refusal) => Problem::from(refusal.rejection),

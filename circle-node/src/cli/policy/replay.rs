@@ -22,9 +22,9 @@ pub struct Args {
     /// The policy to try out.
     #[arg(long, value_name = "FILE")]
     pub policy: PathBuf,
-    /// The first height at which it runs.
+    /// The first height at which it runs. Without: that at which the policy in whose place it is became active.
     #[arg(long, value_name = "HEIGHT")]
-    pub from: u64,
+    pub from: Option<u64>,
     /// The last height that is executed. Without: the last that there is.
     #[arg(long, value_name = "HEIGHT")]
     pub to: Option<u64>,
