@@ -91,6 +91,10 @@ impl History for Asked {
         Ok(active.find(|one| one.name == name).map(|one| one.since))
     }
 
+    fn policy_source(&mut self, hash: &Hash) -> Result<Option<String>, Problem> {
+        self.runtime.block_on(self.client.policy_source(hash))
+    }
+
     fn block(&mut self, height: u64) -> Result<Block, Problem> {
         while self
             .waiting
@@ -183,6 +187,14 @@ impl History for Kept {
         Ok(active
             .find(|(active, _)| active == name)
             .map(|(_, active)| active.since))
+    }
+
+    fn policy_source(&mut self, hash: &Hash) -> Result<Option<String>, Problem> {
+        let Some(state) = &self.state else {
+            return Ok(None);
+        };
+        let rows = RegionView::new(state.view() as Arc<_>, Region::State);
+        Ok(policies::source(&rows, hash)?)
     }
 
     fn block(&mut self, height: u64) -> Result<Block, Problem> {

@@ -78,16 +78,18 @@ impl Machine {
             limits: genesis.limits.clone(),
         };
         let mut installed: BTreeMap<Hash, &String> = BTreeMap::new();
+        let mut library = Library::default();
         for source in &genesis.policies {
             let earlier = |hash: &Hash| installed.get(hash).map(|source| (*source).clone());
             let policy = policies::compile_with(source, &language, &earlier)?;
             installed.insert(policy.hash(), source);
+            library.know(Arc::new(policy));
         }
         Ok(Self {
             genesis: Arc::new(genesis),
             assets: Arc::new(assets),
             language: Arc::new(language),
-            library: Library::default(),
+            library,
             fault,
             trial: None,
         })

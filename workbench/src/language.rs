@@ -1,7 +1,10 @@
 //! What policies are written against when no circle is asked: the kernel's natives, the standard assets and limits.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use circle::digest::Hash;
 use circle::natives;
 use circle::policies::Language;
 use threescript::engine::Limits;
@@ -101,6 +104,30 @@ fn find_beside(path: &Path, hash: &[u8; 32]) -> Option<String> {
     sources
         .into_iter()
         .find(|source| source_hash(source) == *hash)
+}
+
+/// A policy, or why it is none.
+pub type Compiled = Result<Policy, Vec<Diagnostic>>;
+
+/// Compiles a policy that may use constants of others, as far as the sources of these are known: by hash, `None` for one that is
+/// not installed. Gives the hashes that it asked for in vain; once their sources are known, too, it can be compiled again.
+pub fn compile_knowing(
+    source: &str,
+    file: &str,
+    language: &Language,
+    known: &BTreeMap<Hash, Option<String>>,
+) -> (Compiled, Vec<Hash>) {
+    let asked = RefCell::new(Vec::new());
+    let installed = |hash: &Hash| match known.get(hash) {
+        Some(source) => source.clone(),
+        None => {
+            asked.borrow_mut().push(*hash);
+            None
+        }
+    };
+    let Language { catalog, limits } = language;
+    let compiled = compile_with(source, file, catalog, limits, &installed);
+    (compiled, asked.into_inner())
 }
 
 #[cfg(test)]

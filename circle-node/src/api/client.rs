@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use circle::digest::Hash;
 use circle::genesis::Genesis;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
@@ -14,6 +15,7 @@ use serde_json::Value;
 use threescript::action::Signature;
 
 use super::declarations::{self, Declaration};
+use super::types::{At, PolicySource};
 use crate::problem::Problem;
 
 /// The largest answer that is read.
@@ -99,6 +101,16 @@ impl Client {
             serde_json::from_value(document["signatures"].take()).ok();
         let all = all.and_then(|all| all.iter().map(declarations::read).collect());
         all.ok_or_else(|| self.strange(path, "declarations of another kind"))
+    }
+
+    /// The source of an installed policy.
+    pub async fn policy_source(&self, hash: &Hash) -> Result<Option<String>, Problem> {
+        let path = format!("/v1/policies/{}", hex::encode(hash));
+        match self.get::<At<PolicySource>>(&path).await {
+            Ok(policy) => Ok(Some(policy.answer.source)),
+            Err(problem) if problem.code == "node.unknown" => Ok(None),
+            Err(problem) => Err(problem),
+        }
     }
 
     async fn call<T: DeserializeOwned>(

@@ -183,6 +183,19 @@ pub struct Policy {
     pub hash: String,
     /// The first height at which it ran under this name.
     pub since: u64,
+    /// Its params, as they are now.
+    pub params: Vec<Param>,
+}
+
+/// A param of an active policy.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Param {
+    /// The name.
+    pub name: String,
+    /// What it is now.
+    pub value: Value,
+    /// Whether the circle decided so; otherwise it is what the policy says.
+    pub decided: bool,
 }
 
 /// What runs the policies, and within which bounds: rows of the state, the same on every node.
@@ -247,6 +260,8 @@ pub struct PolicySource {
     pub active_since: Option<u64>,
     /// The file.
     pub source: String,
+    /// Its params as they are now, while it is active.
+    pub params: Vec<Param>,
     /// What it declares: actions and questions.
     pub signatures: Vec<Declaration>,
 }

@@ -113,6 +113,20 @@ pub fn screen(status: &Status) -> String {
     if status.policies.is_empty() {
         line("policies", "none".into());
     }
+    let mut decided = Vec::new();
+    for policy in &status.policies {
+        for param in policy.params.iter().filter(|param| param.decided) {
+            decided.push(format!(
+                "{}.{} {}",
+                policy.name,
+                param.name,
+                plain(&param.value)
+            ));
+        }
+    }
+    if !decided.is_empty() {
+        line("decided", decided.join(", "));
+    }
     let interpreter = &status.interpreter;
     let limit = |name: &str| interpreter.limits.get(name).copied().unwrap_or_default();
     line("interpreter", interpreter.profile.clone());
@@ -203,6 +217,13 @@ fn names(names: &[String]) -> String {
         }
         _ => names.join(", "),
     }
+}
+
+/// A value without the quotes of a text.
+fn plain(value: &serde_json::Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn short(digest: &str) -> String {

@@ -323,14 +323,30 @@ pub fn owed(core: &Core) -> Result<At<OwedList>, Problem> {
 /// The active policies, by name.
 pub(super) fn active(core: &Core, rows: &Rows) -> Result<Vec<Policy>, Problem> {
     let installed = core.asking().installed(rows.store.clone())?;
-    let active = policies::active(&rows.state)?.into_iter();
-    let named = active.map(|(name, active)| Policy {
-        name,
-        version: version(&installed, &active.hash),
-        hash: hex::encode(active.hash),
-        since: active.since,
-    });
-    Ok(named.collect())
+    let assets = assets(core)?;
+    let mut all = Vec::new();
+    for (name, active) in policies::active(&rows.state)? {
+        let decided = policies::params(&rows.state, &name)?;
+        let policy = installed.iter().find(|one| one.hash() == active.hash);
+        let params = policy.map_or(&[][..], |policy| policy.params()).iter();
+        let params = params.map(|param| {
+            let by_decision = decided.iter().find(|(name, _)| *name == param.name);
+            let value = by_decision.map_or(&param.default, |(_, value)| value);
+            Param {
+                name: param.name.clone(),
+                value: to_json(value, &assets),
+                decided: by_decision.is_some(),
+            }
+        });
+        all.push(Policy {
+            params: params.collect(),
+            version: version(&installed, &active.hash),
+            hash: hex::encode(active.hash),
+            since: active.since,
+            name,
+        });
+    }
+    Ok(all)
 }
 
 /// What is installed, active, and about to become so.
@@ -370,13 +386,13 @@ pub fn policy(core: &Core, hash: Hash) -> Result<At<PolicySource>, Problem> {
             "`circle policy list` shows those that are",
         ));
     };
-    let active = policies::active(&rows.state)?;
+    let digits = hex::encode(hash);
+    let active = active(core, &rows)?;
+    let active = active.into_iter().find(|one| one.hash == digits);
     let answer = PolicySource {
         policy: describe(policy),
-        active_since: active
-            .iter()
-            .find(|(_, active)| active.hash == hash)
-            .map(|(_, active)| active.since),
+        active_since: active.as_ref().map(|one| one.since),
+        params: active.map_or_else(Vec::new, |one| one.params),
         source: policy.source().to_owned(),
         signatures: policy
             .signatures()

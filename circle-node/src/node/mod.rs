@@ -73,8 +73,8 @@ impl Node {
         let members = members(&config, &genesis)?;
 
         let machine = Machine::new(genesis.clone(), options.fault)?;
-        let asking = Machine::new(genesis.clone(), None)?;
-        let checking = Machine::new(genesis.clone(), None)?;
+        // With the same compiled policies. Neither executes blocks, so that a fault does not show in them.
+        let (asking, checking) = (machine.clone(), machine.clone());
         let memory = options
             .memory
             .unwrap_or_else(|| Arc::new(StoreMemory::shared_by(1)));

@@ -83,6 +83,12 @@ impl History for Recorded {
         let found = active.into_iter().find(|(active, _)| active == name);
         Ok(found.map(|(_, active)| active.since))
     }
+    fn policy_source(&mut self, hash: &Hash) -> Result<Option<String>, Problem> {
+        Ok(circle::policies::source(
+            &self.circle.guardians[0].state(),
+            hash,
+        )?)
+    }
     fn block(&mut self, height: u64) -> Result<Block, Problem> {
         Ok(self.circle.blocks[height as usize - 1].clone())
     }
@@ -178,6 +184,48 @@ fn the_policy_that_ran_changes_nothing_whatever_the_height() {
             .iter()
             .all(|payout| payout.state == PayoutState::Signed)
     );
+}
+
+#[test]
+fn a_history_is_replayed_from_the_block_that_activated_the_policy() {
+    let mut history = Recorded::new();
+    let version = TITHE
+        .replace("version 1", "version 2")
+        .replace("10%", "20%");
+    let install = act(
+        "policy",
+        "install",
+        vec![("source", Value::Bytes(version.into()))],
+    );
+    let receipt = history.circle.act(0, vec![install]);
+    let Value::Map(installed) = &receipt.events[0].data else {
+        panic!("{receipt:?}")
+    };
+    let params = vec![
+        ("hash", installed["hash"].clone()),
+        ("height", Value::Int(0)),
+    ];
+    history
+        .circle
+        .act_as_circle(vec![act("policy", "activate", params)]);
+    history.circle.block(Vec::new());
+    history.settle("bob", 60);
+    history.concluded = Some(history.circle.guardians[0].head().checkpoint);
+    let since = history.active_since("tithe").unwrap().unwrap();
+    assert!(since > history.first());
+    let report = tried(&mut history, TITHE, None, None).unwrap();
+    assert_eq!((report.from, report.instead_of.version), (since, 2));
+    let paid: Vec<String> = report
+        .paid
+        .iter()
+        .map(|one| format!("{} {}", one.whose, one.difference))
+        .collect();
+    assert_eq!(paid, ["bob +0.0000006 TFT"]);
+    // From the first version on, the decision for the second does not happen either.
+    let from = history.first();
+    let report = tried(&mut history, TITHE, from, None).unwrap();
+    assert_eq!(report.instead_of.version, 1);
+    assert_eq!(report.paid.len(), 1);
 }
 
 #[test]

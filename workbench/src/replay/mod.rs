@@ -8,13 +8,14 @@
 mod compare;
 mod screen;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use circle::block::Block;
 use circle::digest::Hash;
 use circle::genesis::Genesis;
 use circle::machine::{Executed, Machine};
-use circle::policies;
+use circle::policies::{self, Language};
 use circle::session::Stop;
 use circle::state::{Head, Memory, Region, RegionView};
 use circle::trial;
@@ -23,6 +24,7 @@ use threescript::policy::Policy;
 pub use compare::{Count, Moved, Outcome, Refused, Report, Version};
 pub use screen::screen;
 
+use crate::language::compile_knowing;
 use crate::problem::Problem;
 use compare::Comparison;
 
@@ -36,6 +38,9 @@ pub trait History {
 
     /// Since which height the active policy of this name is active, as the node says.
     fn active_since(&mut self, name: &str) -> Result<Option<u64>, Problem>;
+
+    /// The source of an installed policy, as the node says.
+    fn policy_source(&mut self, hash: &Hash) -> Result<Option<String>, Problem>;
 
     /// The block at a height up to the head. Heights are asked for in rising order.
     fn block(&mut self, height: u64) -> Result<Block, Problem>;
@@ -68,7 +73,7 @@ pub fn replay(
     let head = history.head();
     let to = candidate.to.unwrap_or(head);
     let mut recorded = Timeline::begin(history.genesis())?;
-    let policy = Arc::new(compile(candidate, &recorded)?);
+    let policy = Arc::new(compile(candidate, recorded.machine.language(), history)?);
     let from = match candidate.from {
         Some(from) => from,
         None => history.active_since(policy.name())?.ok_or_else(|| {
@@ -82,7 +87,8 @@ pub fn replay(
         recorded.execute(&history.block(height)?)?;
         progress(height, to);
     }
-    let (mut tried, replaced) = recorded.fork(&policy, from)?;
+    let mut tried = recorded.fork(&policy, from);
+    let mut replaced = None;
     let mut comparison = Comparison::new(from, history.genesis().assets.keys().cloned());
     for height in from..=to {
         let block = history.block(height)?;
@@ -92,8 +98,13 @@ pub fn replay(
         comparison.block(&block, &real.receipts, &other.receipts);
         recorded.commit(real)?;
         tried.commit(other)?;
+        if height == from {
+            // Not before the first block, which may be the one that activates what is replaced.
+            replaced = Some(recorded.active(policy.name(), from)?);
+        }
         progress(height, to);
     }
+    let replaced = replaced.ok_or_else(|| not_active(policy.name(), from, &[]))?;
     let concluded = recorded.head()?.checkpoint;
     let verified = match history.checkpoint(to)? {
         None => false,
@@ -154,48 +165,64 @@ impl Timeline {
             .ok_or_else(|| Problem::new("replay.head", "the timeline is empty", "report this"))
     }
 
-    /// A timeline in which `policy` takes the place of the active one of its name, and which one that is.
-    fn fork(&self, policy: &Arc<Policy>, from: u64) -> Result<(Self, Version), Problem> {
-        let state = RegionView::new(Arc::new(self.memory.clone()), Region::State);
-        let active = policies::active(&state)?;
-        let Some((_, replaced)) = active.iter().find(|(name, _)| name == policy.name()) else {
-            let names: Vec<&str> = active.iter().map(|(name, _)| name.as_str()).collect();
-            let reason = format!(
-                "no policy {} is active at height {from}; a candidate takes the place of the active policy of its name",
-                policy.name()
-            );
-            let mend = format!("name it as one of {}", names.join(", "));
-            return Err(Problem::new("replay.name", reason, mend));
-        };
-        let mut machine = self.machine.clone();
-        let installed = machine.installed(Arc::new(self.memory.clone()))?;
-        let version = installed
-            .iter()
-            .find(|installed| installed.hash() == replaced.hash)
-            .map_or(0, |installed| installed.version());
-        let replaced = Version {
-            name: policy.name().to_owned(),
-            version,
-            hash: hex::encode(replaced.hash),
-        };
-        let other = Self {
+    /// A timeline in which `policy` takes the place of the active one of its name.
+    fn fork(&self, policy: &Arc<Policy>, from: u64) -> Self {
+        Self {
             machine: self.machine.trying(policy.clone(), from),
             memory: self.memory.clone(),
+        }
+    }
+
+    /// The active policy of this name after the block at `height`.
+    fn active(&mut self, name: &str, height: u64) -> Result<Version, Problem> {
+        let view = Arc::new(self.memory.clone());
+        let active = policies::active(&RegionView::new(view.clone(), Region::State))?;
+        let found = active.iter().find(|(active, _)| active == name);
+        let Some((_, found)) = found else {
+            let names: Vec<&str> = active.iter().map(|(name, _)| name.as_str()).collect();
+            return Err(not_active(name, height, &names));
         };
-        Ok((other, replaced))
+        let installed = self.machine.installed(view)?;
+        let version = installed
+            .iter()
+            .find(|installed| installed.hash() == found.hash)
+            .map_or(0, |installed| installed.version());
+        Ok(Version {
+            name: name.to_owned(),
+            version,
+            hash: hex::encode(found.hash),
+        })
     }
 }
 
-fn compile(candidate: &Candidate<'_>, timeline: &Timeline) -> Result<Policy, Problem> {
-    let language = timeline.machine.language();
-    let (catalog, limits) = (&language.catalog, &language.limits);
-    let policy = threescript::policy::compile(candidate.source, candidate.file, catalog, limits);
-    let policy = policy.map_err(|faults| {
-        let all: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        let mend = "mend it; `circle policy check` shows the same";
-        Problem::new("policy.invalid", all.join("\n"), mend)
-    })?;
-    Ok(policy)
+fn not_active(name: &str, height: u64, active: &[&str]) -> Problem {
+    let reason = format!(
+        "no policy {name} is active at height {height}; a candidate takes the place of the active policy of its name"
+    );
+    let mend = format!("name it as one of {}", active.join(", "));
+    Problem::new("replay.name", reason, mend)
+}
+
+fn compile(
+    candidate: &Candidate<'_>,
+    language: &Language,
+    history: &mut dyn History,
+) -> Result<Policy, Problem> {
+    let mut known = BTreeMap::new();
+    loop {
+        let (compiled, missing) =
+            compile_knowing(candidate.source, candidate.file, language, &known);
+        if missing.is_empty() {
+            return compiled.map_err(|faults| {
+                let all: Vec<String> = faults.iter().map(ToString::to_string).collect();
+                let mend = "mend it; `circle policy check` shows the same";
+                Problem::new("policy.invalid", all.join("\n"), mend)
+            });
+        }
+        for hash in missing {
+            known.insert(hash, history.policy_source(&hash)?);
+        }
+    }
 }
 
 fn check_heights(from: u64, to: u64, head: u64) -> Result<(), Problem> {

@@ -51,7 +51,7 @@ impl Signing {
 pub fn run(args: Args) -> Result<Outcome, Problem> {
     block_on(async {
         let circle = Circle::at(&args.target).await?;
-        let Some(policy) = super::compile_here(&args.file, &circle, args.json)? else {
+        let Some(policy) = super::compile_here(&args.file, &circle, args.json).await? else {
             return Ok(Outcome::Failed);
         };
         let key = args.signing.key(&args.target)?;

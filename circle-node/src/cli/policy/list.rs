@@ -1,5 +1,7 @@
 //! `circle policy list`: what is active in the circle, what is about to be, and what is installed.
 
+use std::time::Duration;
+
 use super::super::acting::Circle;
 use super::super::output;
 use super::super::target::{Target, block_on};
@@ -7,9 +9,16 @@ use super::short;
 use crate::api::types::{At, Policies};
 use crate::problem::Problem;
 
+/// How long --wait waits, and between two looks.
+const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_millis(200);
+
 /// List the policies of the circle: active, decided, and installed.
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// Wait until what is decided and due has become active, a minute at most.
+    #[arg(long)]
+    pub wait: bool,
     #[command(flatten)]
     pub target: Target,
     /// Print one JSON document.
@@ -19,7 +28,23 @@ pub struct Args {
 
 /// Runs the verb.
 pub fn run(args: Args) -> Result<(), Problem> {
-    let policies = block_on(async { super::policies(&Circle::at(&args.target).await?).await })?;
+    let policies = block_on(async {
+        let circle = Circle::at(&args.target).await?;
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let policies = super::policies(&circle).await?;
+            let waits = args.wait
+                && policies
+                    .answer
+                    .pending
+                    .iter()
+                    .any(|one| one.height <= policies.height + 1);
+            if !waits || tokio::time::Instant::now() >= deadline {
+                return Ok(policies);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    })?;
     match args.json {
         true => output::print_json(&policies),
         false => output::print(screen(&policies)),
@@ -103,6 +128,7 @@ mod tests {
                     version: 1,
                     hash: "a".repeat(64),
                     since: 7,
+                    params: Vec::new(),
                 }],
                 pending: vec![
                     pending("iou", 3, "e", 0, 20),

@@ -6,6 +6,7 @@ mod propose;
 mod replay;
 mod show;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -14,11 +15,11 @@ use serde_json::{Value, json};
 use threescript::policy::{Diagnostic, Policy};
 use workbench::command::Command;
 use workbench::console::{Console, Outcome};
-use workbench::language;
+use workbench::language::{self, compile_knowing};
 
 use super::acting::Circle;
 use super::output;
-use crate::api::types::{At, Policies};
+use crate::api::types::{At, Policies, PolicySource};
 use crate::problem::Problem;
 
 /// Write, check and test policies on this machine; install, propose and list them in a circle.
@@ -73,12 +74,24 @@ pub fn run(args: Args) -> Result<ExitCode, Problem> {
 }
 
 /// Compiles a policy file here, as the circle will; prints every fault, and then gives none.
-fn compile_here(file: &Path, circle: &Circle, json: bool) -> Result<Option<Policy>, Problem> {
+async fn compile_here(file: &Path, circle: &Circle, json: bool) -> Result<Option<Policy>, Problem> {
+    let source = language::read(file)?;
+    let name = file.display().to_string();
     let language = Language {
         catalog: circle::natives::catalog(&circle.assets()?),
         limits: circle.genesis.limits.clone(),
     };
-    match language::compile_in(&language, file)? {
+    let mut known = BTreeMap::new();
+    let compiled = loop {
+        let (compiled, missing) = compile_knowing(&source, &name, &language, &known);
+        if missing.is_empty() {
+            break compiled;
+        }
+        for hash in missing {
+            known.insert(hash, circle.client.policy_source(&hash).await?);
+        }
+    };
+    match compiled {
         Ok(policy) => Ok(Some(policy)),
         Err(faults) => {
             match json {
@@ -100,6 +113,11 @@ fn fault(fault: &Diagnostic) -> Value {
 /// What is installed and active in the circle.
 async fn policies(circle: &Circle) -> Result<At<Policies>, Problem> {
     circle.client.get("/v1/policies").await
+}
+
+/// One installed policy, with its source.
+async fn source(circle: &Circle, hash: &str) -> Result<At<PolicySource>, Problem> {
+    circle.client.get(&format!("/v1/policies/{hash}")).await
 }
 
 /// The installed policy that `text` means: a hash, the beginning of one, or the name of an active policy.

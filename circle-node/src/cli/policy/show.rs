@@ -28,7 +28,7 @@ pub fn run(args: Args) -> Result<(), Problem> {
         let circle = Circle::at(&args.target).await?;
         let known = super::policies(&circle).await?;
         let hash = super::find(&known.answer, &args.policy)?;
-        circle.client.get(&format!("/v1/policies/{hash}")).await
+        super::source(&circle, hash).await
     })?;
     if args.json {
         output::print_json(&policy);
@@ -57,10 +57,28 @@ fn screen(answer: &PolicySource) -> String {
             .lines()
             .map(|line| format!("  {line}").trim_end().to_owned()),
     );
+    for param in &answer.params {
+        let decided = if param.decided {
+            ", as the circle decided"
+        } else {
+            ""
+        };
+        lines.push(format!(
+            "param {} is {}{decided}",
+            param.name,
+            plain(&param.value)
+        ));
+    }
     for signature in &answer.signatures {
         lines.push(written(signature));
     }
     lines.join("\n")
+}
+
+fn plain(value: &serde_json::Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// `!!shelf.borrow thing:id days:int`, in the types that policies write.
