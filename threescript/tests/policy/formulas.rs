@@ -614,8 +614,8 @@ fn bulk_is_charged_by_rows() {
     let ((few, a), (many, b)) = (used(100), used(1_000));
     assert_eq!((few, many), (100, 1_000));
     expect![[r#"
-        Usage { operations: 20675, memory_bytes: 124971, writes: 277, events: 0, effects: 0 }
-        Usage { operations: 210425, memory_bytes: 1225896, writes: 2752, events: 0, effects: 0 }"#]]
+        Usage { operations: 51253, memory_bytes: 153794, writes: 277, events: 0, effects: 0 }
+        Usage { operations: 514003, memory_bytes: 1508294, writes: 2752, events: 0, effects: 0 }"#]]
     .assert_eq(&format!("{a:?}\n{b:?}"));
 }
 

@@ -109,7 +109,7 @@ fn an_observer_sees_statements_variables_and_what_functions_return() {
         7:9 n=1 total=0 most=2
         8:13 n=1 total=0 most=2
           27:5 x=1
-          8:22 double[Value(Int(1))] -> Some(Value(Int(2)))
+          8:22 own double[Value(Int(1))] -> Some(Value(Int(2)))
         12:9 n=1 total=2 most=2
           12:14 insert[Table("rows"), Value(Map({"n": Int(1)}))] -> Some(Value(Id(2)))
         14:5 total=2 most=2

@@ -394,9 +394,9 @@ action dive(depth: int) by anyone {
     }
     // Nesting shares one account: what the inner runs took is gone for the outer ones.
     expect![[r#"
-        0: "0 the end", 2 rows, 57 operations, fault: false
-        3: "3 2 1 0 the end", 5 rows, 228 operations, fault: false
-        7: "7 6 5 4 3 2 1 0 the end", 9 rows, 1600466 operations, fault: false
+        0: "0 the end", 2 rows, 96 operations, fault: false
+        3: "3 2 1 0 the end", 5 rows, 384 operations, fault: false
+        7: "7 6 5 4 3 2 1 0 the end", 9 rows, 1600778 operations, fault: false
         -1: nest.3script:6:25: no further [too_deep], 2 rows, 0 operations, fault: false
         -2: nest.3script:6:25: the disk is full [fault], 2 rows, 0 operations, fault: true
         -3: nest.3script:3:8: the interpreter broke down [panic]; report this policy, 2 rows, 0 operations, fault: false
@@ -439,22 +439,22 @@ fn operations_and_hashes_are_the_same_everywhere() {
     expect![[r#"
         [
             Usage {
-                operations: 87,
+                operations: 218,
                 memory_bytes: 817,
                 writes: 1,
                 events: 1,
                 effects: 0,
             },
             Usage {
-                operations: 105,
+                operations: 154,
                 memory_bytes: 1471,
                 writes: 1,
                 events: 1,
                 effects: 0,
             },
             Usage {
-                operations: 373,
-                memory_bytes: 3148,
+                operations: 507,
+                memory_bytes: 3310,
                 writes: 1,
                 events: 1,
                 effects: 0,

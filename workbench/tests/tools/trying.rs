@@ -16,7 +16,7 @@ fn running_actions_shows_what_they_do() {
         returned 1
         rows:
           + shelf.things 1: #{ due: (), id: 1, name: "drill", owner: account("g1") }
-        68 operations, 1 row of tables written
+        227 operations, 1 row of tables written
         exit 0
     "#]]
     .assert_eq(&run(&["!!shelf.offer name:drill"]));
@@ -33,7 +33,7 @@ fn running_actions_shows_what_they_do() {
           escrow:alice  100 TFT -> 98.5 TFT (-1.5 TFT)
           escrow:g1     0 TFT -> 0.75 TFT (+0.75 TFT)
           fees          0 TFT -> 0.75 TFT (+0.75 TFT)
-        622 operations, 2 rows of tables written, and 3 rows of the kernel
+        837 operations, 2 rows of tables written, and 3 rows of the kernel
         exit 0
     "#]].assert_eq(&run(&[
         "!!shelf.borrow thing:1 days:3",
@@ -43,7 +43,7 @@ fn running_actions_shows_what_they_do() {
         GIVEN,
     ]));
     expect![[r##"
-        {"by":"alice","submitted":"!!shelf.borrow thing:1 days:3\n","code":"ok","returned":"amount(\"1.5 TFT\")","refused":null,"rows":[{"policy":"shelf","table":"loans","key":["1","time(\"2026-01-01 00:00:00\")"],"before":null,"after":"#{ by: account(\"alice\"), from: time(\"2026-01-01 00:00:00\"), paid: amount(\"1.5 TFT\"), thing: 1 }"},{"policy":"shelf","table":"things","key":["1"],"before":"#{ due: (), id: 1, name: \"drill\", owner: account(\"g1\") }","after":"#{ due: time(\"2026-01-04 00:00:00\"), id: 1, name: \"drill\", owner: account(\"g1\") }"}],"kernel_rows":3,"events":[{"name":"shelf.lent","data":"#{ price: amount(\"1.5 TFT\"), thing: 1, to: account(\"alice\") }"}],"effects":[],"money":[{"book":"escrow:alice","asset":"TFT","before":1000000000,"after":985000000},{"book":"escrow:g1","asset":"TFT","before":0,"after":7500000},{"book":"fees","asset":"TFT","before":0,"after":7500000}],"operations":622}
+        {"by":"alice","submitted":"!!shelf.borrow thing:1 days:3\n","code":"ok","returned":"amount(\"1.5 TFT\")","refused":null,"rows":[{"policy":"shelf","table":"loans","key":["1","time(\"2026-01-01 00:00:00\")"],"before":null,"after":"#{ by: account(\"alice\"), from: time(\"2026-01-01 00:00:00\"), paid: amount(\"1.5 TFT\"), thing: 1 }"},{"policy":"shelf","table":"things","key":["1"],"before":"#{ due: (), id: 1, name: \"drill\", owner: account(\"g1\") }","after":"#{ due: time(\"2026-01-04 00:00:00\"), id: 1, name: \"drill\", owner: account(\"g1\") }"}],"kernel_rows":3,"events":[{"name":"shelf.lent","data":"#{ price: amount(\"1.5 TFT\"), thing: 1, to: account(\"alice\") }"}],"effects":[],"money":[{"book":"escrow:alice","asset":"TFT","before":1000000000,"after":985000000},{"book":"escrow:g1","asset":"TFT","before":0,"after":7500000},{"book":"fees","asset":"TFT","before":0,"after":7500000}],"operations":837}
         exit 0
     "##]].assert_eq(&run(&[
         "!!shelf.borrow thing:1 days:3",
@@ -166,7 +166,7 @@ fn schedules_that_are_due_run_too() {
           + shelf.things 2: #{ due: (), id: 2, name: "drill", owner: account("g1") }
         effects:
           !!!mail.remind #{ days_late: 1, thing: 1 }
-        160 operations, 1 row of tables written, and 2 rows of the kernel
+        319 operations, 1 row of tables written, and 2 rows of the kernel
         exit 0
     "#]]
     .assert_eq(&output);
