@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 
 /// What is done with a row: the table, its key in bytes, and the row.
 type Visit<'v> = &'v mut dyn FnMut(&mut Table, &[u8], &RowView) -> Result<(), Raised>;
+/// The same, and says whether it wants more.
+type VisitWhile<'v> = &'v mut dyn FnMut(&mut Table, &[u8], &RowView) -> Result<bool, Raised>;
 
 /// How many keys are read at once.
 const BATCH: usize = 256;
@@ -447,11 +449,7 @@ struct Scan {
 
 impl Scan {
     /// Visits rows with their keys until there are no more or the visitor says false.
-    fn run(
-        &self,
-        table: &mut Table,
-        visit: &mut dyn FnMut(&mut Table, &[u8], &RowView) -> Result<bool, Raised>,
-    ) -> Result<(), Raised> {
+    fn run(&self, table: &mut Table, visit: VisitWhile<'_>) -> Result<(), Raised> {
         let decl = table.decl;
         let (mut from, mut to) = (self.from.clone(), self.to.clone());
         let mut offsets = Vec::new();
