@@ -14,11 +14,17 @@ pub const FARMING: &str = include_str!("../../policies/farming/policy.3script");
 pub const IOU: &str = include_str!("../../policies/iou/policy.3script");
 /// The price of a token, and price lists.
 pub const PRICING: &str = include_str!("../../policies/pricing/policy.3script");
+/// Scores of accounts, and what they may owe.
+pub const REPUTATION: &str = include_str!("../../policies/reputation/policy.3script");
+/// What the circle spends, and what holds it back.
+pub const TREASURY: &str = include_str!("../../policies/treasury/policy.3script");
+/// Members, stakes and revenue of a co-operative.
+pub const COOP: &str = include_str!("../../policies/coop/policy.3script");
 /// Votes on scripts.
 pub const VOTE: &str = include_str!("../../policies/vote/policy.3script");
 
 /// The sources of all standard policies, each with the path it has in the repository.
-pub const STANDARD: [(&str, &str); 8] = [
+pub const STANDARD: [(&str, &str); 11] = [
     ("policies/billing/policy.3script", BILLING),
     ("policies/capacity/policy.3script", CAPACITY),
     ("policies/compliance/policy.3script", COMPLIANCE),
@@ -27,6 +33,9 @@ pub const STANDARD: [(&str, &str); 8] = [
     ("policies/iou/policy.3script", IOU),
     ("policies/pricing/policy.3script", PRICING),
     ("policies/vote/policy.3script", VOTE),
+    ("policies/reputation/policy.3script", REPUTATION),
+    ("policies/treasury/policy.3script", TREASURY),
+    ("policies/coop/policy.3script", COOP),
 ];
 
 #[cfg(test)]

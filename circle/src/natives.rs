@@ -5,7 +5,7 @@ pub mod manual;
 use std::collections::BTreeMap;
 
 use threescript::action::Type;
-use threescript::engine::{Catalog, NativeActor, NativeEvent, NativeFunction};
+use threescript::engine::{Catalog, Entry, NativeActor, NativeEvent, NativeFunction};
 use threescript::value::{Amount, AssetCode, Assets, Value};
 
 use crate::credential;
@@ -76,7 +76,7 @@ pub fn catalog(assets: &Assets) -> Catalog {
         Type::Map,
         1_000,
         false,
-        "Checks a batch of signed IOUs and takes those that are right into the book. Limits name consumers and the most that each may owe; what goes beyond is rejected as iou.limit. Returns accepted (a number) and rejected (a list of id, code and reason).",
+        "Checks a batch of signed IOUs and takes those that are right into the book. Limits name consumers, each with a list of amounts: the most that it may owe in these assets, and nothing in others; what goes beyond is rejected as iou.limit. Returns accepted (a number) and rejected (a list of id, code and reason).",
     );
     add(
         "iou",
@@ -86,6 +86,15 @@ pub fn catalog(assets: &Assets) -> Catalog {
         5_000,
         true,
         "The consumers of a batch of IOUs that have accounts, by name.",
+    );
+    add(
+        "iou",
+        "ids",
+        vec![("batch".into(), Type::Bytes)],
+        Type::List(Box::new(Type::Bytes)),
+        5_000,
+        true,
+        "The ids of the IOUs of a batch, in its order.",
     );
     add(
         "iou",
@@ -232,12 +241,12 @@ pub fn catalog(assets: &Assets) -> Catalog {
     );
     add(
         "circle",
-        "is_active",
-        vec![text("policy")],
+        "offers",
+        vec![text("question")],
         Type::Bool,
         20,
         true,
-        "Whether the circle has an active policy of this name.",
+        "Whether an active policy answers this question, policy.question.",
     );
     add(
         "circle",
@@ -370,6 +379,12 @@ pub(crate) fn call(
             let consumers = iou::consumers(&host.session().rows, batch)?;
             Ok(Value::List(
                 consumers.into_iter().map(Value::Account).collect(),
+            ))
+        }
+        ("iou", "ids", [Value::Bytes(batch)]) => {
+            let ids = iou::ids(batch)?.into_iter();
+            Ok(Value::List(
+                ids.map(|id| Value::Bytes(id.to_vec())).collect(),
             ))
         }
         ("iou", "find", [Value::Bytes(id)]) => {
@@ -553,9 +568,14 @@ pub(crate) fn call(
             result
         }
         ("circle", "guardians", []) => Ok(count(host.session().context.members().count() as u64)),
-        ("circle", "is_active", [Value::Text(policy)]) => Ok(Value::Bool(
-            host.session().context.policies.contains_key(policy),
-        )),
+        ("circle", "offers", [Value::Text(question)]) => {
+            let policies = &host.session().context.policies;
+            let offered = question.split_once('.').is_some_and(|(policy, name)| {
+                let policy = policies.get(policy);
+                policy.is_some_and(|policy| policy.entry(Entry::Ask(name)).is_some())
+            });
+            Ok(Value::Bool(offered))
+        }
         ("circle", "key", [Value::Account(name)]) => {
             let account = crate::accounts::by_name(&host.session().rows, name)?;
             let account = account.ok_or_else(|| {
@@ -654,17 +674,26 @@ fn collected(collection: iou::Collection) -> Value {
 }
 
 fn admission_limits(limits: &BTreeMap<String, Value>) -> Result<iou::Limits, Rejection> {
-    let limit = |(consumer, most): (&String, &Value)| match most {
-        Value::Amount(most) => Ok((consumer.clone(), (most.asset.clone(), most.units))),
-        other => Err(Rejection::new(
+    let malformed = |consumer: &str| {
+        Rejection::new(
             "iou.limits",
-            format!(
-                "the limit of {consumer} is {}; it has to be an amount",
-                other.kind()
-            ),
-        )),
+            format!("the limits of {consumer} have to be a list of amounts"),
+        )
     };
-    limits.iter().map(limit).collect()
+    let mut all = iou::Limits::new();
+    for (consumer, amounts) in limits {
+        let Value::List(amounts) = amounts else {
+            return Err(malformed(consumer));
+        };
+        let of_one = all.entry(consumer.clone()).or_default();
+        for amount in amounts {
+            let Value::Amount(most) = amount else {
+                return Err(malformed(consumer));
+            };
+            of_one.insert(most.asset.clone(), most.units);
+        }
+    }
+    Ok(all)
 }
 
 fn payout_line(line: &Value) -> Result<(String, Amount), Stop> {

@@ -84,8 +84,8 @@ pub struct Admission {
     pub rejected: Vec<(Hash, Rejection)>,
 }
 
-/// How much consumers may owe: by account, and the most units of an asset. Who is not named has no limit.
-pub type Limits = BTreeMap<String, (AssetCode, i64)>;
+/// How much consumers may owe: by account, the most units of each asset, and nothing in others. Who is not named has no limit.
+pub type Limits = BTreeMap<String, BTreeMap<AssetCode, i64>>;
 
 /// The consumers of a batch that have accounts, by name, each once.
 pub fn consumers(rows: &dyn KeyValue, batch: &[u8]) -> Result<BTreeSet<String>, Failure> {
@@ -100,6 +100,12 @@ pub fn consumers(rows: &dyn KeyValue, batch: &[u8]) -> Result<BTreeSet<String>, 
         }
     }
     Ok(names)
+}
+
+/// The ids of the IOUs of a batch, in its order.
+pub fn ids(batch: &[u8]) -> Result<Vec<Hash>, Failure> {
+    let batch = read_batch(batch)?;
+    Ok(batch.iter().map(|signed| signed.iou.id()).collect())
 }
 
 fn read_batch(batch: &[u8]) -> Result<Vec<SignedIou>, Failure> {
@@ -241,11 +247,11 @@ fn admit_one(
         },
     )?;
     check_window(rows, &farmer, &consumer, signed)?;
-    let limit = limits.get(&consumer.name);
-    if let Some((_, most)) = limit.filter(|(asset, _)| *asset == iou.asset) {
+    if let Some(most) = limits.get(&consumer.name) {
+        let most = most.get(&iou.asset).copied().unwrap_or(0);
         let owed = unpaid(rows, consumer.number, &iou.asset)?;
         let total = owed.open + owed.held + i128::from(iou.amount);
-        require(total <= i128::from(*most), "iou.limit", || {
+        require(total <= i128::from(most), "iou.limit", || {
             format!(
                 "{} would owe {total} units of {}, its limit is {most}; it has to pay some of it first",
                 consumer.name, iou.asset

@@ -18,7 +18,7 @@ use crate::digest::{Hash, digest};
 use crate::ids::{CircleId, Key, sign};
 
 pub use book::{
-    Admission, Debtor, Limits, Owed, Paid, State, Unpaid, admit, consumers, debtors, owed,
+    Admission, Debtor, Limits, Owed, Paid, State, Unpaid, admit, consumers, debtors, ids, owed,
     owed_page, pay,
 };
 pub use claim::{Claim, Oldest, cancel, find, hold, oldest, oldest_of, release, unpaid};

@@ -114,7 +114,7 @@ fn a_held_iou_is_not_paid_until_it_is_released_and_a_cancelled_one_never() {
 #[test]
 fn a_limit_counts_what_is_open_and_what_is_held() {
     let mut rows = book(&["farm", "ann", "bob"]);
-    let limits = Limits::from([("ann".to_owned(), (tft(), 30))]);
+    let limits = Limits::from([("ann".to_owned(), [(tft(), 30)].into())]);
     let ious = [iou("ann", 1, 20), iou("ann", 2, 11), iou("ann", 3, 10)];
     assert_eq!(submit(&mut rows, &ious, &limits), ["iou.limit"]);
     assert_eq!(code(hold(&mut rows, &ious[0].iou.id())), "ok");
@@ -134,6 +134,7 @@ fn a_limit_counts_what_is_open_and_what_is_held() {
         iou("nobody", 9, 1),
         iou("ann", 10, 1),
     ]);
+    assert_eq!(ids(&batch).unwrap()[0], iou("ann", 7, 1).iou.id());
     let named = consumers(&rows, &batch).unwrap();
     assert_eq!(
         named.into_iter().collect::<Vec<_>>(),

@@ -58,6 +58,7 @@ const PAGES: &[NativePage] = &[
         "iou.consumers(batch)",
         "[account(\"alice\")]",
     ),
+    page("iou.ids", &["iou.malformed"], "iou.ids(batch).len()", "1"),
     page(
         "iou.find",
         &["iou.id"],
@@ -144,9 +145,9 @@ const PAGES: &[NativePage] = &[
     ),
     page("circle.guardians", &[], "circle.guardians()", "9"),
     page(
-        "circle.is_active",
+        "circle.offers",
         &[],
-        "circle.is_active(\"pricing\")",
+        "circle.offers(\"pricing.current\")",
         "false",
     ),
     page(

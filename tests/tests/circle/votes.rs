@@ -11,6 +11,7 @@ fn cast(circle: &mut Simulation, guardian: usize, choice: &str) -> String {
             ("proposal", Value::Id(1)),
             ("choice", Value::Text(choice.into())),
             ("reason", Value::Text(String::new())),
+            ("farm", Value::Id(0)),
         ],
     );
     circle.act(guardian, vec![cast]).code
