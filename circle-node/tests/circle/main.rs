@@ -339,7 +339,7 @@ fn nine_processes_pay_a_day_answer_questions_and_survive_a_kill() {
     );
     assert_eq!(
         balance["answer"],
-        serde_json::json!({ "escrow": "0.0000000 TFT", "owed": "0.0000000 TFT" })
+        serde_json::json!({ "escrow": "0.0000000 TFT", "held": "0.0000000 TFT", "owed": "0.0000000 TFT" })
     );
     let unknown = json(
         &[
