@@ -103,15 +103,22 @@ fn circle(seed: u64, wanted: u64) -> Executions {
         catalog: natives::catalog(&assets.expect("the simulated assets are sound")),
         limits: Limits::default(),
     };
-    let sources: Vec<String> = (0..POLICIES)
-        .map(|number| policy(&format!("p{number}"), &mut rng))
-        .collect();
-    let policies: Vec<Policy> = sources
-        .iter()
-        .map(|source| {
-            compile(source, &language).unwrap_or_else(|fault| panic!("{}\n{source}", fault.message))
-        })
-        .collect();
+    let mut sources = Vec::with_capacity(POLICIES);
+    let mut policies: Vec<Policy> = Vec::with_capacity(POLICIES);
+    while policies.len() < POLICIES {
+        let number = policies.len();
+        let before = number.checked_sub(1).map(|before| format!("p{before}"));
+        let source = policy(&format!("p{number}"), before.as_deref(), &mut rng);
+        match compile(&source, &language) {
+            Ok(policy) => {
+                policies.push(policy);
+                sources.push(source);
+            }
+            // Constants happen to decide a condition; nothing else may be wrong with what is written.
+            Err(fault) if is_only_unreachable(&fault.message) => {}
+            Err(fault) => panic!("{}\n{source}", fault.message),
+        }
+    }
     let mut circle = Simulation::with_policies(9, seed, None, sources);
     circle.make_key();
     let deposits = (1..=9).map(|number| deposit(&format!("guardian{number}")));
@@ -149,6 +156,15 @@ fn circle(seed: u64, wanted: u64) -> Executions {
         done += size;
     }
     executions
+}
+
+/// Whether the checker found nothing but parts that are never reached.
+fn is_only_unreachable(faults: &str) -> bool {
+    let mut codes = faults
+        .lines()
+        .filter(|line| line.starts_with("policy.3script:"))
+        .peekable();
+    codes.peek().is_some() && codes.all(|line| line.ends_with("[unreachable]"))
 }
 
 fn deposit(account: &str) -> Action {

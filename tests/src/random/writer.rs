@@ -34,8 +34,8 @@ const ROUNDINGS: [&str; 4] = ["floor", "half_up", "half_down", "half_even"];
 const EXPRESSION_DEPTH: u32 = 3;
 const STATEMENT_DEPTH: u32 = 2;
 
-/// A policy with the name, in text.
-pub fn policy(name: &str, rng: &mut ChaCha8Rng) -> String {
+/// A policy with the name, in text. It reacts to the policy `before`, if there is one.
+pub fn policy(name: &str, before: Option<&str>, rng: &mut ChaCha8Rng) -> String {
     let mut writer = Writer {
         rng,
         text: String::new(),
@@ -45,7 +45,7 @@ pub fn policy(name: &str, rng: &mut ChaCha8Rng) -> String {
         fresh: 0,
         in_question: false,
     };
-    writer.file(name);
+    writer.file(name, before);
     writer.text
 }
 
@@ -85,12 +85,14 @@ impl Writer<'_> {
         format!("{what}{}", self.fresh)
     }
 
-    fn file(&mut self, name: &str) {
+    fn file(&mut self, name: &str, before: Option<&str>) {
         let _ = writeln!(self.text, "policy {name} version 1");
         let step = self.below(90) + 1;
         let _ = writeln!(self.text, "const STEP = {step}");
         let _ = writeln!(self.text, "const FEE = 0.{step:02} TFT");
         let _ = writeln!(self.text, "const SHARE = {step}%");
+        let _ = writeln!(self.text, "param most: int = {step} from 0 to 1000");
+        self.variables.push(("most".into(), Int, false));
         self.variables.push(("STEP".into(), Int, false));
         self.variables.push(("FEE".into(), Amount, false));
         let mut columns = String::new();
@@ -109,6 +111,26 @@ impl Writer<'_> {
         let _ = writeln!(
             self.text,
             "table marks {{ who: account key, slot: int key, n: int index, note: text? }}"
+        );
+        // The first two columns are an int and a decimal.
+        let _ = writeln!(
+            self.text,
+            "formula score(c1: int, c2: decimal): decimal = floor(c1 / 7 + c2 * most / 3, 4)"
+        );
+        let _ = writeln!(
+            self.text,
+            "formula worth(a: int, b: decimal): int = if a > {step} then half_up(a * 2 + b) else half_even(b / 3)"
+        );
+        if let Some(before) = before {
+            let _ = writeln!(
+                self.text,
+                "on {before}.end() {{ marks.upsert(#{{ who: account(\"guardian1\"), slot: 9, n: block.height }}); }}"
+            );
+        }
+        let _ = writeln!(
+            self.text,
+            "invariant few {{ marks.count() < {} }}",
+            60 + step
         );
         for _ in 0..self.below(3) + 1 {
             self.function();
@@ -330,6 +352,13 @@ impl Writer<'_> {
                     "marks.upsert(#{{ who: caller.account, slot: {slot} % 9, n: {n}{note} }});"
                 );
             }
+            4 if self.below(2) == 0 => {
+                let _ = writeln!(
+                    self.text,
+                    "things.where(\"c1\", \"<\", {}).set(\"c2\", \"score\");",
+                    self.rng.next_u32() % 9
+                );
+            }
             4 => {
                 let slot = self.expression(Int, 1);
                 let _ = writeln!(self.text, "marks.delete(caller.account, {slot} % 9);");
@@ -409,7 +438,10 @@ impl Writer<'_> {
                 self.below(90),
                 self.below(10_000_000)
             ),
-            Bool => self.one(&["true", "false"]).to_owned(),
+            // A constant would decide an `if`, which the checker refuses.
+            Bool => self
+                .one(&["(block.height % 3 != 0)", "(block.height > 2)"])
+                .to_owned(),
             Text => format!(
                 "\"{}\"",
                 self.one(&["", "a", "abc", "Ærø", "text 3", "x y"])
@@ -434,6 +466,7 @@ impl Writer<'_> {
             Int => vec![
                 format!("({int} + {other_int})"),
                 format!("({int} - {other_int})"),
+                format!("worth({int}, {decimal})"),
                 format!("({int} * {other_int})"),
                 format!("({int} / (abs({other_int} % 7) + 1))"),
                 format!("({int} % {other_int})"),
@@ -456,6 +489,8 @@ impl Writer<'_> {
             Decimal => vec![
                 format!("({decimal} + {int})"),
                 format!("({decimal} - dec(\"0.5\"))"),
+                format!("score({int}, {decimal})"),
+                "things.total(\"score\")".into(),
                 format!("({decimal} * dec(\"1.5\"))"),
                 format!("{int}.dec().div(3, {places}, \"{rounding}\")"),
                 format!("{decimal}.round({places}, \"{rounding}\")"),
