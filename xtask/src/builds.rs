@@ -4,6 +4,14 @@ use anyhow::{Context, ensure};
 
 use crate::run::{cargo, program, step, target};
 
+/// Builds an example of `guardian-tests` as it is shipped, and runs it.
+pub fn run(example: &str) -> anyhow::Result<()> {
+    let package = ["run", "--release", "--quiet", "--package", "guardian-tests"];
+    let mut command = cargo(&package);
+    command.args(["--example", example]);
+    step(example, command)
+}
+
 /// Builds an example of `guardian-tests` in both profiles, runs it with these arguments, and compares what it prints.
 pub fn compare(example: &str, arguments: &[&str]) -> anyhow::Result<()> {
     let mut printed = Vec::new();

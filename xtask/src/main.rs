@@ -27,7 +27,7 @@ enum Command {
     },
     /// What CI runs: formatting, lints, dependencies, and the tests with every peer
     Check,
-    /// What takes long: a million executions of random policies, in an optimised and in a checked build
+    /// What takes long: every attack, and a million executions of random policies, in an optimised and in a checked build
     Lab,
 }
 
@@ -39,9 +39,13 @@ fn main() -> anyhow::Result<()> {
             check::lints()?;
             check::dependencies()?;
             test(true)?;
+            builds::run("hostile_policies")?;
             builds::compare("random_policies", &["20000", "7", "2"])
         }
-        Command::Lab => builds::compare("random_policies", &["1000000", "1"]),
+        Command::Lab => {
+            builds::compare("hostile_policies", &[])?;
+            builds::compare("random_policies", &["1000000", "1"])
+        }
     }
 }
 
