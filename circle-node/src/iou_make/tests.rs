@@ -216,7 +216,7 @@ fn nothing_is_made_of_a_file_with_a_bad_row_unless_it_is_to_be_skipped() {
     expect_test::expect![[r#"
         3:58: cru: `two` is not a decimal; write digits with at most one point, as in 12.50
         3:71: nru_bytes: -1 is negative; write 0 or more
-        4:1: the row has no price: this decimal does not fit into an int [overflow]; use sizes, traffic and a window that an invoice could show"#]]
+        4:1: the row has no price: in the formula `capacity_usd`: a whole number does not fit into its type [overflow]; use sizes, traffic and a window that an invoice could show"#]]
     .assert_eq(&shown.join("\n"));
     assert!(desk.files().is_empty(), "{:?}", desk.files());
 
