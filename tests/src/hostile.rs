@@ -5,6 +5,7 @@
 //! `§` is the number of the repetition.
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use circle::machine::STACK_BYTES;
 use circle::natives;
@@ -12,6 +13,7 @@ use circle::policies::Language;
 use threescript::action::{Signature, read};
 use threescript::engine::Limits;
 use threescript::policy::compile;
+use threescript::value::Assets;
 
 use crate::Simulation;
 
@@ -84,23 +86,22 @@ pub fn run(attack: &Attack, ready: impl FnOnce() + Send) -> String {
     })
 }
 
+/// The assets of a simulated circle.
+fn assets() -> &'static Assets {
+    static ASSETS: OnceLock<Assets> = OnceLock::new();
+    ASSETS.get_or_init(|| {
+        let circle = Simulation::with_policies(9, 1, None, Vec::new());
+        circle.genesis.decimals().expect("sound assets")
+    })
+}
+
 fn ending(attack: &Attack, ready: impl FnOnce()) -> String {
-    let mut circle = Simulation::new(9, 1, None);
-    let assets = circle.genesis.decimals().expect("sound assets");
+    let assets = assets();
     let language = Language {
-        catalog: natives::catalog(&assets),
+        catalog: natives::catalog(assets),
         limits: Limits::default(),
     };
-    let mut sources = circle.genesis.policies.clone();
     let mut declared: Vec<Signature> = circle::kernel_signatures();
-    for source in &sources {
-        let policy = circle::policies::compile(source, &language);
-        declared.extend(
-            policy
-                .expect("the standard policies are sound")
-                .signatures(),
-        );
-    }
     if !attack.source.contains("policy hostile") {
         panic!("{}: the policy is called hostile", attack.name);
     }
@@ -125,12 +126,11 @@ fn ending(attack: &Attack, ready: impl FnOnce()) -> String {
         Err(faults) => return format!("check: {}", faults[0].code),
     };
     declared.extend(hostile.signatures());
-    sources.push(attack.source.clone());
-    circle = Simulation::with_policies(9, 1, None, sources);
+    let mut circle = Simulation::with_policies(9, 1, None, vec![attack.source.clone()]);
     for guardian in &mut circle.guardians[1..] {
         guardian.running = false;
     }
-    let actions = read(&attack.does, &declared, &assets)
+    let actions = read(&attack.does, &declared, assets)
         .unwrap_or_else(|error| panic!("{}: {error}", attack.name));
     begin();
     let genesis = circle.genesis.clone();

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use circle::state::{KeyValue, Memory, Overlay};
 
 /// How many turns each side has.
-const TURNS: usize = 7;
+const TURNS: usize = 21;
 
 /// What was measured of one piece of work.
 pub struct Measured {
