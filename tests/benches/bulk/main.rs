@@ -6,7 +6,7 @@
 //! Each side begins with the same committed rows in memory and ends with its writes pending over them; what comes after
 //! (the tree, the disk) is the same for both. Setting up is not measured. The sides take turns, and the fastest turn of
 //! each counts, so that other work on the machine disturbs neither. What to hold is a ratio of 3; measured on 4 busy cores:
-//! billing 2.7 (27 ms against 10 ms; 1.2 ms on structs in memory), the roll-up 1.1 (638 ms against 604 ms).
+//! billing 2.8 (26 ms against 9 ms; 1.2 ms on structs in memory), the roll-up 1.4 (419 ms against 288 ms).
 
 mod billing;
 mod roll_up;
