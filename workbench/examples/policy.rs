@@ -13,11 +13,8 @@ struct Verbs {
 }
 
 fn main() -> ExitCode {
-    let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr().lock());
-    match Verbs::parse()
-        .command
-        .run(&mut Console::new(&mut out, &mut err))
-    {
+    let command = Verbs::parse().command;
+    match Console::of_process(|console| command.run(console)) {
         Ok(Outcome::Passed) => ExitCode::SUCCESS,
         Ok(Outcome::Failed) => ExitCode::FAILURE,
         Err(problem) => {

@@ -31,6 +31,13 @@ impl<'a> Console<'a> {
         Self { out, err, pretty }
     }
 
+    /// Runs a verb with the outputs of this process. They are not locked meanwhile: other threads of the verb, and a panic of
+    /// one, must be able to write, too.
+    pub fn of_process<T>(verb: impl FnOnce(&mut Console<'_>) -> T) -> T {
+        let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
+        verb(&mut Console::new(&mut out, &mut err))
+    }
+
     /// Prints a result. A reader that went away is no error of ours.
     pub fn print(&mut self, text: impl fmt::Display) {
         let _ = writeln!(self.out, "{text}");

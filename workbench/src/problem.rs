@@ -95,6 +95,14 @@ impl From<threescript::action::ActionError> for Problem {
     }
 }
 
+/// A fault in a file, as `--json` gives it.
+pub fn fault_json(fault: &threescript::policy::Diagnostic) -> serde_json::Value {
+    serde_json::json!({
+        "file": fault.file, "line": fault.line, "column": fault.column,
+        "code": fault.code, "reason": fault.reason, "mend": fault.mend,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

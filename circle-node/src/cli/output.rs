@@ -4,30 +4,21 @@ use std::fmt;
 use std::io::{IsTerminal, Write};
 
 use serde::Serialize;
+use workbench::console::Console;
 
-use crate::problem::Problem;
-
-/// Prints a result. A reader that went away is no error of ours.
+/// Prints a result.
 pub fn print(text: impl fmt::Display) {
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
+    Console::of_process(|console| console.print(text));
 }
 
 /// Prints a JSON document on one line for programs, or indented for people who look at a terminal.
 pub fn print_json(document: &impl Serialize) {
-    let text = match std::io::stdout().is_terminal() {
-        true => serde_json::to_string_pretty(document),
-        false => serde_json::to_string(document),
-    };
-    print(text.unwrap_or_else(|error| {
-        Problem::new("json", error.to_string(), "report this")
-            .to_json()
-            .to_string()
-    }));
+    Console::of_process(|console| console.print_json(document));
 }
 
 /// Tells a person something beside the result.
 pub fn tell(text: impl fmt::Display) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    Console::of_process(|console| console.tell(text));
 }
 
 /// Tells a person who is watching how far long work is; says nothing when nobody watches.

@@ -8,7 +8,7 @@ use crate::console::{Console, Outcome};
 use crate::document::{host_page, markdown, page};
 use crate::files;
 use crate::language;
-use crate::problem::Problem;
+use crate::problem::{Problem, fault_json};
 
 /// A Markdown page for each policy, from its doc lines; or of what the language offers to bodies.
 #[derive(Debug, clap::Args)]
@@ -62,7 +62,7 @@ pub fn run(args: Args, console: &mut Console<'_>) -> Result<Outcome, Problem> {
         }
     }
     if args.json {
-        let faults: Vec<_> = faults.iter().map(|fault| json!({ "file": fault.file, "line": fault.line, "column": fault.column, "code": fault.code, "reason": fault.reason, "mend": fault.mend })).collect();
+        let faults: Vec<_> = faults.iter().map(fault_json).collect();
         let host = args.host.then(|| host_page(&language.catalog));
         console.print_json(&json!({ "policies": pages, "host": host, "faults": faults }));
     } else {

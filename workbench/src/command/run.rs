@@ -8,7 +8,7 @@ use threescript::value::{Assets, Value};
 
 use crate::console::{Console, Outcome};
 use crate::literal::literal;
-use crate::problem::Problem;
+use crate::problem::{Problem, fault_json};
 use crate::trying::{Moved, RowWrite, Trial, Tried, Unready, Unseen, attempt, on_large_stack};
 
 /// Run actions or a question on a scratch circle, and show what they do.
@@ -39,11 +39,7 @@ pub fn run(args: Args, console: &mut Console<'_>) -> Result<Outcome, Problem> {
 pub(super) fn report_unready(unready: &Unready, json: bool, console: &mut Console<'_>) -> Outcome {
     match unready {
         Unready::Faults(faults) if json => {
-            let fault = |fault: &threescript::policy::Diagnostic| {
-                json!({ "file": fault.file, "line": fault.line, "column": fault.column, "code": fault.code,
-                    "reason": fault.reason, "mend": fault.mend })
-            };
-            let faults: Vec<Json> = faults.iter().map(fault).collect();
+            let faults: Vec<Json> = faults.iter().map(fault_json).collect();
             console.print_json(&json!({ "faults": faults }));
         }
         Unready::Faults(faults) => faults.iter().for_each(|fault| console.print(fault)),

@@ -12,7 +12,7 @@ use threescript::policy::{Diagnostic, Policy};
 
 use crate::console::{Console, Outcome};
 use crate::coverage::{Coverage, Covered};
-use crate::problem::Problem;
+use crate::problem::{Problem, fault_json};
 use crate::testing::{Failing, Report, Settings, find_files, load, run_file};
 
 /// How often files are looked at for changes.
@@ -282,12 +282,8 @@ fn print_covered(covered: &Covered, threshold: usize, console: &mut Console<'_>)
 }
 
 fn print_json(args: &Args, reports: &[FileReport], covered: &[Covered], console: &mut Console<'_>) {
-    let fault = |fault: &Diagnostic| {
-        json!({ "file": fault.file, "line": fault.line, "column": fault.column, "code": fault.code,
-            "reason": fault.reason, "mend": fault.mend })
-    };
     let file = |report: &FileReport| {
-        let faults: Vec<_> = report.faults.iter().map(fault).collect();
+        let faults: Vec<_> = report.faults.iter().map(fault_json).collect();
         json!({ "file": report.file, "faults": faults, "tests": report.reports })
     };
     let files: Vec<_> = reports.iter().map(file).collect();

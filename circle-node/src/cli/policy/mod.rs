@@ -11,8 +11,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use circle::policies::Language;
-use serde_json::{Value, json};
-use threescript::policy::{Diagnostic, Policy};
+use serde_json::json;
+use threescript::policy::Policy;
 use workbench::command::Command;
 use workbench::console::{Console, Outcome};
 use workbench::language::{self, compile_knowing};
@@ -20,7 +20,7 @@ use workbench::language::{self, compile_knowing};
 use super::acting::Circle;
 use super::output;
 use crate::api::types::{At, Policies, PolicySource};
-use crate::problem::Problem;
+use crate::problem::{Problem, fault_json};
 
 /// Write, check and test policies on this machine; install, propose and list them in a circle.
 #[derive(Debug, clap::Args)]
@@ -57,10 +57,7 @@ impl Args {
 /// Runs the verb.
 pub fn run(args: Args) -> Result<ExitCode, Problem> {
     let outcome = match args.verb {
-        Verb::Tool(command) => {
-            let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr().lock());
-            command.run(&mut Console::new(&mut out, &mut err))?
-        }
+        Verb::Tool(command) => Console::of_process(|console| command.run(console))?,
         Verb::Install(args) => install::run(args)?,
         Verb::Propose(args) => propose::run(args)?,
         Verb::List(args) => list::run(args).map(|()| Outcome::Passed)?,
@@ -96,18 +93,13 @@ async fn compile_here(file: &Path, circle: &Circle, json: bool) -> Result<Option
         Err(faults) => {
             match json {
                 true => output::print_json(
-                    &json!({ "faults": faults.iter().map(fault).collect::<Vec<_>>() }),
+                    &json!({ "faults": faults.iter().map(fault_json).collect::<Vec<_>>() }),
                 ),
                 false => faults.iter().for_each(output::print),
             }
             Ok(None)
         }
     }
-}
-
-fn fault(fault: &Diagnostic) -> Value {
-    json!({ "file": fault.file, "line": fault.line, "column": fault.column, "code": fault.code,
-        "reason": fault.reason, "mend": fault.mend })
 }
 
 /// What is installed and active in the circle.
