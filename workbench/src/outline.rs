@@ -1,5 +1,7 @@
 //! A policy file as its declarations, each with its text in the one style.
 
+use threescript::policy::KEYWORDS;
+
 use crate::format::{FormatError, Word, format, words};
 
 /// One declaration.
@@ -26,27 +28,13 @@ pub struct Emitted {
     pub by: String,
 }
 
-const DECLARATIONS: [&str; 11] = [
-    "use",
-    "const",
-    "param",
-    "table",
-    "formula",
-    "invariant",
-    "action",
-    "ask",
-    "every",
-    "on",
-    "fn",
-];
-
 /// The declarations of a policy in their order; the title is not one.
 pub fn sections(source: &str) -> Result<Vec<Section>, FormatError> {
     let formatted = format(source)?;
     let lines: Vec<&str> = formatted.lines().collect();
     let words = words(&formatted)?;
     let starts: Vec<usize> = (1..words.len())
-        .filter(|at| words[*at].column == 1 && DECLARATIONS.contains(&words[*at].text.as_str()))
+        .filter(|at| words[*at].column == 1 && KEYWORDS.contains(&words[*at].text.as_str()))
         .collect();
     let mut sections = Vec::new();
     for (index, start) in starts.iter().enumerate() {

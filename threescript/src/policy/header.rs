@@ -19,7 +19,8 @@ mod usage;
 
 pub(crate) use testing::parse_tests;
 
-const KEYWORDS: [&str; 11] = [
+/// The words that declarations of a policy begin with.
+pub const KEYWORDS: [&str; 11] = [
     "use",
     "const",
     "param",
@@ -55,7 +56,7 @@ pub(crate) fn parse(source: &str, assets: &Assets) -> (Header, Vec<Fault>) {
             Ok(false) => break,
             Err(fault) => {
                 parser.faults.push(fault);
-                if !parser.resume() {
+                if !parser.resume(&KEYWORDS) {
                     break;
                 }
             }
@@ -142,14 +143,14 @@ impl Parser<'_> {
         Ok(true)
     }
 
-    /// After a fault: goes on at the next line that begins with a keyword. False if there is none.
-    fn resume(&mut self) -> bool {
+    /// After a fault: goes on at the next line that begins with one of these words. False if there is none.
+    fn resume(&mut self, words: &[&str]) -> bool {
         loop {
             let before = self.lexer.cursor();
             match self.lexer.next() {
                 Ok((Token::End, _)) => return false,
                 Ok((Token::Name(word), start))
-                    if start.place.column == 1 && KEYWORDS.contains(&word.as_str()) =>
+                    if start.place.column == 1 && words.contains(&word.as_str()) =>
                 {
                     self.lexer.rewind(start);
                     return true;

@@ -5,6 +5,7 @@
 //! [`Host`](crate::engine::Host). The language is described in `docs/policy-language.md`.
 
 mod actors;
+mod bodies;
 pub(crate) mod check;
 pub(crate) mod declaration;
 pub(crate) mod diagnostic;
@@ -27,6 +28,7 @@ pub use declaration::{
 };
 pub use diagnostic::{Diagnostic, Place, Severity, suggest};
 pub use flow::{Assigned, Flow};
+pub use header::KEYWORDS;
 pub use param::{ParamError, PolicyParam};
 pub use points::{Branching, BranchingKind, Points};
 pub use testing::{

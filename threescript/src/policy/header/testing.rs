@@ -43,7 +43,7 @@ pub(crate) fn parse_tests(source: &str, assets: &Assets) -> (TestHeader, Vec<Fau
                 Ok(false) => break,
                 Err(fault) => {
                     parser.faults.push(fault);
-                    if !parser.resume_tests() {
+                    if !parser.resume(&WORDS) {
                         break;
                     }
                 }
@@ -114,25 +114,6 @@ impl Parser<'_> {
             }
         }
         Ok(true)
-    }
-
-    /// After a fault: goes on at the next line that begins with a word of a file of tests. False if there is none.
-    fn resume_tests(&mut self) -> bool {
-        loop {
-            let before = self.lexer.cursor();
-            match self.lexer.next() {
-                Ok((Token::End, _)) => return false,
-                Ok((Token::Name(word), start))
-                    if start.place.column == 1 && WORDS.contains(&word.as_str()) =>
-                {
-                    self.lexer.rewind(start);
-                    return true;
-                }
-                Ok(_) => {}
-                Err(_) if self.lexer.cursor() == before => return false,
-                Err(_) => {}
-            }
-        }
     }
 
     /// `test "name" { … }` or `property "name" (input: generator, …) { … }`
