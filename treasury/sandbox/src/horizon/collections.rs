@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use stellar_xdr as xdr;
@@ -18,25 +20,32 @@ use crate::ledger::{Included, Ledger};
 
 /// All collections; `/transactions` is where transactions are submitted, too.
 pub fn routes() -> Router<Sandbox> {
+    use Show::{Operations, Payments, Transactions};
     Router::new()
         .route("/accounts", get(accounts))
-        .route("/transactions", get(transactions).post(submit))
-        .route("/operations", get(operations))
-        .route("/payments", get(payments))
+        .route("/transactions", all(Transactions).post(submit))
+        .route("/operations", all(Operations))
+        .route("/payments", all(Payments))
         .route("/ledgers", get(ledgers))
         .route("/claimable_balances", get(claimable_balances))
         .route("/assets", get(assets))
-        .route("/accounts/{id}/transactions", get(account_transactions))
-        .route("/accounts/{id}/operations", get(account_operations))
-        .route("/accounts/{id}/payments", get(account_payments))
+        .route("/accounts/{id}/transactions", of(of_account, Transactions))
+        .route("/accounts/{id}/operations", of(of_account, Operations))
+        .route("/accounts/{id}/payments", of(of_account, Payments))
         .route(
             "/transactions/{hash}/operations",
-            get(transaction_operations),
+            of(of_transaction, Operations),
         )
-        .route("/transactions/{hash}/payments", get(transaction_payments))
-        .route("/ledgers/{sequence}/transactions", get(ledger_transactions))
-        .route("/ledgers/{sequence}/operations", get(ledger_operations))
-        .route("/ledgers/{sequence}/payments", get(ledger_payments))
+        .route(
+            "/transactions/{hash}/payments",
+            of(of_transaction, Payments),
+        )
+        .route(
+            "/ledgers/{sequence}/transactions",
+            of(of_ledger, Transactions),
+        )
+        .route("/ledgers/{sequence}/operations", of(of_ledger, Operations))
+        .route("/ledgers/{sequence}/payments", of(of_ledger, Payments))
 }
 
 type Answer = Result<Response, Problem>;
@@ -58,12 +67,29 @@ enum Show {
     Payments,
 }
 
-/// A page of what a request asks for, or a stream.
+/// What a request asks of a collection: a page, or a stream.
 struct Request {
     sandbox: Sandbox,
     headers: HeaderMap,
     uri: Uri,
     asked: Asked,
+}
+
+impl FromRequestParts<Sandbox> for Request {
+    type Rejection = QueryRejection;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        sandbox: &Sandbox,
+    ) -> Result<Self, QueryRejection> {
+        let Query(asked) = Query::from_request_parts(parts, sandbox).await?;
+        Ok(Self {
+            sandbox: sandbox.clone(),
+            headers: parts.headers.clone(),
+            uri: parts.uri.clone(),
+            asked,
+        })
+    }
 }
 
 impl Request {
@@ -152,38 +178,18 @@ fn is_payment(record: &Value) -> bool {
     )
 }
 
-macro_rules! histories {
-    ($($name:ident, $show:ident;)*) => {$(
-        async fn $name(
-            State(sandbox): State<Sandbox>, headers: HeaderMap, uri: Uri, Query(asked): Query<Asked>,
-        ) -> Answer {
-            Request { sandbox, headers, uri, asked }.history(Which::All, Show::$show)
-        }
-    )*};
-    ($($name:ident, $show:ident, $which:expr;)*) => {$(
-        async fn $name(
-            State(sandbox): State<Sandbox>, headers: HeaderMap, uri: Uri, Path(of): Path<String>, Query(asked): Query<Asked>,
-        ) -> Answer {
-            let which = $which(&of)?;
-            Request { sandbox, headers, uri, asked }.history(which, Show::$show)
-        }
-    )*};
+/// The transactions, operations or payments of everybody.
+fn all(show: Show) -> MethodRouter<Sandbox> {
+    get(move |request: Request| async move { request.history(Which::All, show) })
 }
 
-histories! {
-    transactions, Transactions;
-    operations, Operations;
-    payments, Payments;
-}
-histories! {
-    account_transactions, Transactions, of_account;
-    account_operations, Operations, of_account;
-    account_payments, Payments, of_account;
-    transaction_operations, Operations, of_transaction;
-    transaction_payments, Payments, of_transaction;
-    ledger_transactions, Transactions, of_ledger;
-    ledger_operations, Operations, of_ledger;
-    ledger_payments, Payments, of_ledger;
+/// Those of the account, transaction or ledger that the path names.
+fn of(which: fn(&str) -> Result<Which, Problem>, show: Show) -> MethodRouter<Sandbox> {
+    get(
+        move |Path(name): Path<String>, request: Request| async move {
+            request.history(which(&name)?, show)
+        },
+    )
 }
 
 fn of_account(text: &str) -> Result<Which, Problem> {
@@ -208,28 +214,22 @@ fn parse_asset(text: &str) -> Result<Issued, Problem> {
     asset.ok_or_else(|| Problem::bad_request("asset", "it is written CODE:ISSUER"))
 }
 
-async fn accounts(
-    State(sandbox): State<Sandbox>,
-    headers: HeaderMap,
-    uri: Uri,
-    Query(asked): Query<Asked>,
-) -> Answer {
-    let signer = asked.signer.as_deref().map(parse_id).transpose()?;
-    let asset = asked.asset.as_deref().map(parse_asset).transpose()?;
+async fn accounts(request: Request) -> Answer {
+    let signer = request.asked.signer.as_deref().map(parse_id).transpose()?;
+    let asset = request
+        .asked
+        .asset
+        .as_deref()
+        .map(parse_asset)
+        .transpose()?;
     if signer.is_none() && asset.is_none() {
         return Err(Problem::bad_request(
             "signer",
             "name a signer or an asset to find accounts by",
         ));
     }
-    let base = base(&headers);
-    Request {
-        sandbox,
-        headers,
-        uri,
-        asked,
-    }
-    .answer(move |ledger| {
+    let base = base(&request.headers);
+    request.answer(move |ledger| {
         let by_signer = |id: &Id, signers: &dyn Fn(&xdr::SignerKey) -> bool| {
             signer.is_none_or(|signer| {
                 signer == *id || signers(&xdr::SignerKey::Ed25519(xdr::Uint256(signer)))
@@ -249,20 +249,9 @@ async fn accounts(
     })
 }
 
-async fn ledgers(
-    State(sandbox): State<Sandbox>,
-    headers: HeaderMap,
-    uri: Uri,
-    Query(asked): Query<Asked>,
-) -> Answer {
-    let base = base(&headers);
-    Request {
-        sandbox,
-        headers,
-        uri,
-        asked,
-    }
-    .answer(move |ledger| {
+async fn ledgers(request: Request) -> Answer {
+    let base = base(&request.headers);
+    request.answer(move |ledger| {
         (1..=ledger.sequence())
             .filter_map(|sequence| records::ledger(ledger, sequence, &base))
             .map(|record| (text(&record["paging_token"]), record))
@@ -270,22 +259,16 @@ async fn ledgers(
     })
 }
 
-async fn claimable_balances(
-    State(sandbox): State<Sandbox>,
-    headers: HeaderMap,
-    uri: Uri,
-    Query(asked): Query<Asked>,
-) -> Answer {
-    let claimant = asked.claimant.as_deref().map(parse_id).transpose()?;
-    let sponsor = asked.sponsor.as_deref().map(parse_id).transpose()?;
-    let (asset, base) = (asked.asset.clone(), base(&headers));
-    Request {
-        sandbox,
-        headers,
-        uri,
-        asked,
-    }
-    .answer(move |ledger| {
+async fn claimable_balances(request: Request) -> Answer {
+    let claimant = request
+        .asked
+        .claimant
+        .as_deref()
+        .map(parse_id)
+        .transpose()?;
+    let sponsor = request.asked.sponsor.as_deref().map(parse_id).transpose()?;
+    let (asset, base) = (request.asked.asset.clone(), base(&request.headers));
+    request.answer(move |ledger| {
         let found = ledger.claimable().filter(|(_, balance)| {
             claimant.is_none_or(|id| {
                 balance
@@ -308,13 +291,8 @@ async fn claimable_balances(
     })
 }
 
-async fn assets(
-    State(sandbox): State<Sandbox>,
-    headers: HeaderMap,
-    uri: Uri,
-    Query(asked): Query<Asked>,
-) -> Answer {
-    Request { sandbox, headers, uri, asked }.answer(|ledger| {
+async fn assets(request: Request) -> Answer {
+    request.answer(|ledger| {
         let mut totals = std::collections::BTreeMap::<Issued, (i64, u32)>::new();
         for (_, account) in ledger.accounts() {
             for (asset, line) in &account.trustlines {
@@ -328,7 +306,7 @@ async fn assets(
             let place = format!("{code}_{issuer}");
             let record = json!({
                 "asset_code": code, "asset_issuer": issuer, "paging_token": place,
-                "asset_type": if code.len() <= 4 { "credit_alphanum4" } else { "credit_alphanum12" },
+                "asset_type": records::kind_of_code(code.as_bytes()),
                 "accounts": { "authorized": holders, "authorized_to_maintain_liabilities": 0, "unauthorized": 0 },
                 "balances": { "authorized": records::amount(sum) },
             });

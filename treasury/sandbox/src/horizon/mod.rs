@@ -23,14 +23,12 @@ use stellar_xdr as xdr;
 use tokio::sync::watch;
 use xdr::{Limits, ReadXdr, WriteXdr};
 
-use crate::ledger::account::{Id, account_id};
+use crate::ledger::account::Id;
 use crate::ledger::{BASE_FEE, Included, Ledger, Submission};
 use problem::Problem;
 
 /// The protocol whose rules the ledger follows.
 pub const PROTOCOL: u32 = 23;
-/// What friendbot gives, in stroops.
-const GIFT: i64 = 10_000 * 10_000_000;
 /// The largest envelope that is read: 100 operations and 20 signatures stay far below.
 const ENVELOPE_BYTES_MAX: usize = 1024 * 1024;
 
@@ -60,57 +58,25 @@ impl Sandbox {
 
     /// Takes a transaction. Errors: an envelope of a kind that the network gave up.
     pub fn submit(&self, envelope: &xdr::TransactionEnvelope) -> Result<Submission, xdr::Error> {
-        let mut ledger = self.ledger.write().unwrap_or_else(PoisonError::into_inner);
-        let submission = ledger.submit(envelope, now())?;
-        self.closed.send_replace(ledger.sequence());
-        Ok(submission)
+        self.change(|ledger| ledger.submit(envelope, now()))
     }
 
     /// Closes a ledger without transactions, as the network does every few seconds.
     pub fn close(&self) {
-        let mut ledger = self.ledger.write().unwrap_or_else(PoisonError::into_inner);
-        ledger.close(now());
-        self.closed.send_replace(ledger.sequence());
+        self.change(|ledger| ledger.close(now()));
     }
 
-    /// Gives a new account its first balance. Errors: it exists already, or everything was given away.
+    /// Gives a new account its first balance. Errors: what the ledger says of an envelope without hash.
     pub fn befriend(&self, id: &Id) -> Result<Submission, xdr::Error> {
-        let (root, sequence, passphrase) = {
-            let ledger = self.ledger();
-            let root = Ledger::root_secret(ledger.passphrase());
-            let key: Id = ed25519_zebra::VerificationKeyBytes::from(&root).into();
-            let sequence = ledger.account(&key).map_or(0, |account| account.sequence);
-            (root, sequence, ledger.passphrase().to_owned())
-        };
-        let key: Id = ed25519_zebra::VerificationKeyBytes::from(&root).into();
-        let create = xdr::OperationBody::CreateAccount(xdr::CreateAccountOp {
-            destination: account_id(id),
-            starting_balance: GIFT,
-        });
-        let operation = xdr::Operation {
-            source_account: None,
-            body: create,
-        };
-        let tx = xdr::Transaction {
-            source_account: xdr::MuxedAccount::Ed25519(xdr::Uint256(key)),
-            fee: BASE_FEE,
-            seq_num: xdr::SequenceNumber(sequence + 1),
-            cond: xdr::Preconditions::None,
-            memo: xdr::Memo::None,
-            operations: vec![operation].try_into()?,
-            ext: xdr::TransactionExt::V0,
-        };
-        let network: [u8; 32] = Sha256::digest(passphrase.as_bytes()).into();
-        let signature: [u8; 64] = root.sign(&tx.hash(network)?).into();
-        let signed = xdr::DecoratedSignature {
-            hint: xdr::SignatureHint([key[28], key[29], key[30], key[31]]),
-            signature: xdr::Signature(signature.to_vec().try_into()?),
-        };
-        let envelope = xdr::TransactionEnvelope::Tx(xdr::TransactionV1Envelope {
-            tx,
-            signatures: vec![signed].try_into()?,
-        });
-        self.submit(&envelope)
+        self.change(|ledger| ledger.befriend(id, now()))
+    }
+
+    /// Works on the ledger, and wakes those who wait for the next one.
+    fn change<T>(&self, work: impl FnOnce(&mut Ledger) -> T) -> T {
+        let mut ledger = self.ledger.write().unwrap_or_else(PoisonError::into_inner);
+        let result = work(&mut ledger);
+        self.closed.send_replace(ledger.sequence());
+        result
     }
 
     /// The HTTP API.
@@ -278,7 +244,7 @@ async fn claimable_balance(
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     let hash = id
-        .strip_prefix("00000000")
+        .strip_prefix(records::BALANCE_KIND)
         .ok_or_else(|| Problem::bad_request("id", "it begins with 00000000"))?;
     let hash = parse_hash(hash)?;
     let ledger = sandbox.ledger();

@@ -155,10 +155,9 @@ fn operation_code(result: &xdr::OperationResult) -> Value {
         Tr::SetTrustLineFlags(result) => result.name(),
         _ => "NotSupported",
     };
-    let code = match snake(code).as_str() {
-        "already_exist" => "already_exists".to_owned(),
-        "not_authorized" => "not_authorized".to_owned(),
-        other => other.to_owned(),
+    let code = match snake(code) {
+        code if code == "already_exist" => "already_exists".to_owned(),
+        code => code,
     };
     json!(format!("op_{code}"))
 }

@@ -87,7 +87,8 @@ pub fn asset_name(asset: &xdr::Asset) -> String {
     }
 }
 
-fn kind_of_code(code: &[u8]) -> &'static str {
+/// The kind of an asset by the length of its code.
+pub fn kind_of_code(code: &[u8]) -> &'static str {
     if code.len() <= 4 {
         "credit_alphanum4"
     } else {
@@ -469,10 +470,17 @@ fn set_options(record: &mut Value, options: &xdr::SetOptionsOp) {
     }
 }
 
+/// The only kind of ids that claimable balances have.
+pub const BALANCE_KIND: &str = "00000000";
+
 /// The id of a claimable balance, with the kind of the id in front.
 pub fn balance_id(id: &xdr::ClaimableBalanceId) -> String {
     let xdr::ClaimableBalanceId::ClaimableBalanceIdTypeV0(xdr::Hash(hash)) = id;
-    format!("00000000{}", hex::encode(hash))
+    balance_name(hash)
+}
+
+fn balance_name(id: &Id) -> String {
+    format!("{BALANCE_KIND}{}", hex::encode(id))
 }
 
 fn claimant(claimant: &xdr::ClaimantV0) -> Value {
@@ -495,7 +503,7 @@ fn predicate(predicate_: &xdr::ClaimPredicate) -> Value {
 
 /// A claimable balance.
 pub fn claimable(id: &Id, balance: &ClaimableBalance, base: &str) -> Value {
-    let name = format!("00000000{}", hex::encode(id));
+    let name = balance_name(id);
     let (ledger, made) = balance.made;
     json!({
         "id": name, "asset": asset_name(&balance.asset), "amount": amount(balance.amount),

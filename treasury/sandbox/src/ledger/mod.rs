@@ -21,6 +21,8 @@ use account::{Account, Id};
 
 /// The fee of an operation, in stroops.
 pub const BASE_FEE: u32 = 100;
+/// What a new account is given, in stroops.
+pub const GIFT: i64 = 10_000 * 10_000_000;
 /// What the first account holds: everything there is, in stroops.
 const ALL: i64 = 1_000_000_000_000_000_000;
 
@@ -210,6 +212,42 @@ impl Ledger {
         }
         self.included.push(included.clone());
         Ok(Submission::Included(Box::new(included)))
+    }
+
+    /// Opens an account with [`GIFT`], out of the one that holds everything.
+    ///
+    /// Errors: none but those of [`Ledger::submit`]; an account that exists already is the answer.
+    pub fn befriend(&mut self, id: &Id, now: u64) -> Result<Submission, xdr::Error> {
+        let root = Self::root_secret(&self.passphrase);
+        let key: Id = ed25519_zebra::VerificationKeyBytes::from(&root).into();
+        let create = xdr::OperationBody::CreateAccount(xdr::CreateAccountOp {
+            destination: account::account_id(id),
+            starting_balance: GIFT,
+        });
+        let operation = xdr::Operation {
+            source_account: None,
+            body: create,
+        };
+        let sequence = self.account(&key).map_or(0, |account| account.sequence);
+        let tx = xdr::Transaction {
+            source_account: xdr::MuxedAccount::Ed25519(xdr::Uint256(key)),
+            fee: BASE_FEE,
+            seq_num: xdr::SequenceNumber(sequence + 1),
+            cond: xdr::Preconditions::None,
+            memo: xdr::Memo::None,
+            operations: vec![operation].try_into()?,
+            ext: xdr::TransactionExt::V0,
+        };
+        let signature: [u8; 64] = root.sign(&tx.hash(self.network)?).into();
+        let signed = xdr::DecoratedSignature {
+            hint: xdr::SignatureHint([key[28], key[29], key[30], key[31]]),
+            signature: xdr::Signature(signature.to_vec().try_into()?),
+        };
+        let envelope = xdr::TransactionEnvelope::Tx(xdr::TransactionV1Envelope {
+            tx,
+            signatures: vec![signed].try_into()?,
+        });
+        self.submit(&envelope, now)
     }
 
     /// Closes a ledger without transactions.
