@@ -102,9 +102,11 @@ fn ending(attack: &Attack, ready: impl FnOnce()) -> String {
         limits: Limits::default(),
     };
     let mut declared: Vec<Signature> = circle::kernel_signatures();
-    if !attack.source.contains("policy hostile") {
-        panic!("{}: the policy is called hostile", attack.name);
-    }
+    assert!(
+        attack.source.contains("policy hostile"),
+        "{}: the policy is called hostile",
+        attack.name
+    );
     // Faults of the checker end it before any circle sees it, and the check itself must be cheap.
     let mut ready = Some(ready);
     let mut begin = || {
