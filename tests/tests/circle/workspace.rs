@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 /// The only edges between our crates; `guardian-tests` may see everything and `xtask` nothing.
-const EDGES: [(&str, &[&str]); 7] = [
+const EDGES: [(&str, &[&str]); 8] = [
     ("threescript", &[]),
     ("treasury-protocol", &[]),
+    ("treasury-chains", &["treasury-protocol"]),
     ("treasury-sandbox", &[]),
     ("circle", &["threescript", "treasury-protocol"]),
     ("workbench", &["circle", "threescript", "treasury-protocol"]),

@@ -1,0 +1,1 @@
+//! Stellar, through Horizon's HTTP API.

@@ -1,0 +1,1 @@
+//! A proxy between a client and a server that does what networks and servers do wrong.
