@@ -5,4 +5,5 @@
 //! is always a parameter. Nothing here reads a clock, a file or a socket.
 
 pub mod ceremony;
+pub mod ethereum;
 pub mod stellar;
