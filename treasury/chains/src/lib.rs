@@ -3,7 +3,7 @@
 //! All I/O to chains is here, and nothing else: what is submitted, what became of it, what came in. What a transaction says and who may
 //! sign it is `treasury-protocol`'s, and what follows from a fact is the circle's.
 //!
-//! - [`endpoints`]: several servers of one chain, their health, and what a majority of them says.
+//! - [`endpoints`]: several servers of one chain and their health; [`agreement`]: what a majority of them says.
 //! - [`stellar`]: Stellar, through Horizon's HTTP API.
 //!
 //! What holds everywhere:
@@ -12,5 +12,6 @@
 //!   outvoted and named.
 //! - Amounts are integers in the asset's smallest unit; no floats.
 
+pub mod agreement;
 pub mod endpoints;
 pub mod stellar;
