@@ -2,7 +2,7 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use threescript::value::{Amount, AssetCode, Value};
-use treasury_protocol::stellar::{self, Payment, PaymentBatch, TimeBounds};
+use treasury_protocol::stellar::{self, Batch, Operation, Signature, TimeBounds};
 
 use crate::accounts;
 use crate::ceremonies;
@@ -86,7 +86,7 @@ pub struct Payout {
     /// Who gets what.
     pub lines: Vec<Line>,
     /// What is signed.
-    pub batch: PaymentBatch,
+    pub batch: Batch,
     /// The hash of the transaction.
     pub hash: Hash,
     /// The group's signature over the hash.
@@ -96,7 +96,11 @@ pub struct Payout {
 impl Payout {
     /// The envelope that a Stellar server accepts, base64, once it is signed.
     pub fn envelope(&self) -> Option<String> {
-        self.batch.envelope(&self.network, &self.signature?).ok()
+        let signature = Signature {
+            key: self.batch.source,
+            bytes: self.signature?,
+        };
+        self.batch.envelope(&self.network, &[signature]).ok()
     }
 }
 
@@ -235,7 +239,7 @@ pub(crate) fn plan(
             .iter()
             .map(|(line, issuer)| operation(line, issuer))
             .collect::<Result<Vec<_>, _>>()?;
-        let batch = PaymentBatch {
+        let batch = Batch {
             source: source.0,
             fee_per_op_stroops: FEE_PER_OPERATION_STROOPS,
             sequence: wallet.next_sequence,
@@ -337,10 +341,10 @@ fn planned(wallet: &str, payments: &[(Line, Key)], ids: &[u64]) -> Event {
     )
 }
 
-fn operation(line: &Line, issuer: &Key) -> Result<Payment, Rejection> {
+fn operation(line: &Line, issuer: &Key) -> Result<Operation, Rejection> {
     let code = stellar::AssetCode::new(line.amount.asset.as_str()).map_err(unpayable)?;
-    Ok(Payment {
-        destination: line.to.0,
+    Ok(Operation::Payment {
+        to: line.to.0.into(),
         asset: stellar::Asset::Issued {
             code,
             issuer: issuer.0,

@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use anyhow::Context;
 
-use crate::run::{circle, program, root, step, target, works};
+use crate::run::{cargo, circle, program, root, step, target, works};
 
 /// Versions are pinned so that a failure here is ours.
 const STELLAR_SDK: &str = "stellar-sdk==16.1.1";
@@ -17,6 +17,7 @@ pub fn test() -> anyhow::Result<Vec<String>> {
     let mut missing = Vec::new();
     match python()? {
         Some(python) => {
+            stellar_envelopes(&python)?;
             stellar_sdk(&python)?;
             sandbox("Python", &python, "stellar_sandbox.py")?;
         }
@@ -130,6 +131,25 @@ fn python() -> anyhow::Result<Option<PathBuf>> {
         ),
     )?;
     Ok(Some(python))
+}
+
+/// Transactions of every kind, as members and persons sign them, each checked by the official SDK.
+fn stellar_envelopes(python: &Path) -> anyhow::Result<()> {
+    let envelopes = cargo(&["run", "--quiet", "--release"])
+        .args(["-p", "treasury-protocol", "--example", "stellar_envelopes"])
+        .stderr(Stdio::inherit())
+        .output()?;
+    anyhow::ensure!(
+        envelopes.status.success(),
+        "the example stellar_envelopes failed"
+    );
+    let list = target().join("peers").join("envelopes.jsonl");
+    std::fs::write(&list, envelopes.stdout)?;
+    let mut command = program(python, &[]);
+    command
+        .arg(root().join("tests/peers/stellar_verify.py"))
+        .stdin(std::fs::File::open(&list)?);
+    step("every kind of transaction against the Stellar SDK", command)
 }
 
 /// Random days: every payout line recomputed from the usage in another language, every envelope checked by the official SDK.

@@ -1,9 +1,11 @@
-//! Prints payouts, one JSON object a line, for the official Stellar SDK to check:
+//! Prints transactions, one JSON object a line, for the official Stellar SDK to check:
 //!
 //! `cargo run --release -p treasury-protocol --example stellar_envelopes | python tests/peers/stellar_verify.py`
 //!
-//! Nine members make a key and sign every kind of payment, memo and network with it; a seed may be given as argument.
+//! Nine members make a key and sign every kind of operation, memo and network with it, alone and beside the keys of
+//! persons; each envelope is put into a fee bump. A seed may be given as argument.
 
+use ed25519_zebra::{SigningKey, VerificationKey};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use serde_json::{Value, json};
@@ -11,8 +13,8 @@ use treasury_protocol::ceremony::keygen::{Conclusion, Keygen, Participant, Phase
 use treasury_protocol::ceremony::sign::{Signing, SigningNonces};
 use treasury_protocol::ceremony::{CeremonyId, GroupKey, KeyShare};
 use treasury_protocol::stellar::{
-    Asset, AssetCode, Memo, PUBLIC_PASSPHRASE, Payment, PaymentBatch, TESTNET_PASSPHRASE,
-    TimeBounds, address,
+    Asset, AssetCode, Batch, Destination, Memo, Operation, PUBLIC_PASSPHRASE, Signature,
+    TESTNET_PASSPHRASE, TimeBounds, address, fee_bump,
 };
 
 const MEMBERS: u16 = 9;
@@ -24,42 +26,139 @@ fn main() -> Result<(), Failure> {
     let seed = std::env::args().nth(1).map_or(Ok(1), |seed| seed.parse())?;
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let (key, shares) = keygen(&mut rng)?;
-    for number in 0..24 {
+    for number in 0..48 {
         let batch = batch(&key, number, &mut rng)?;
         let passphrase = if number % 2 == 0 {
             TESTNET_PASSPHRASE
         } else {
             PUBLIC_PASSPHRASE
         };
-        let signature = sign(&key, &shares, batch.hash(passphrase)?, &mut rng)?;
+        let hash = batch.hash(passphrase)?;
+        let mut signatures = vec![Signature {
+            key: key.public,
+            bytes: sign(&key, &shares, hash, &mut rng)?,
+        }];
+        // Keys of persons beside the group's, up to as many as an envelope takes.
+        let persons = [0, 1, 8, 19][number / 3 % 4];
+        let person = || SigningKey::from(key_bytes(&mut rng));
+        signatures.extend(
+            std::iter::repeat_with(person)
+                .take(persons)
+                .map(|person| Signature {
+                    key: VerificationKey::from(&person).into(),
+                    bytes: person.sign(&hash).into(),
+                }),
+        );
+        let envelope = batch.envelope(passphrase, &signatures)?;
+        let lines = batch.operations.iter().enumerate();
+        let lines = lines.map(|(position, operation)| line(&batch, position, operation));
         println!(
             "{}",
             json!({
                 "network_passphrase": passphrase,
-                "tx_hash": hex::encode(batch.hash(passphrase)?),
-                "envelope_xdr": batch.envelope(passphrase, &signature)?,
+                "tx_hash": hex::encode(hash),
+                "envelope_xdr": envelope,
                 "wallet": address(&key.public),
-                "lines": batch.operations.iter().map(line).collect::<Vec<_>>(),
+                "signers": signatures.iter().map(|one| address(&one.key)).collect::<Vec<_>>(),
+                "memo": batch.memo.as_ref().map(memo),
+                "fee_per_op_stroops": batch.fee_per_op_stroops,
+                "sequence": batch.sequence.to_string(),
+                "time_bounds": [batch.time_bounds.min.to_string(), batch.time_bounds.max.to_string()],
+                "lines": lines.collect::<Result<Vec<_>, _>>()?,
+                "fee_bump": bump(&envelope, passphrase, &batch, &mut rng)?,
             })
         );
     }
     Ok(())
 }
 
-fn line(payment: &Payment) -> Value {
-    let asset = match &payment.asset {
-        Asset::Native => "XLM".to_owned(),
-        Asset::Issued { code, issuer } => format!("{}:{}", code.as_str(), address(issuer)),
-    };
-    let (whole, fraction) = (payment.amount / 10_000_000, payment.amount % 10_000_000);
-    json!({ "to": address(&payment.destination), "asset": asset, "amount": format!("{whole}.{fraction:07}") })
+fn bump(
+    envelope: &str,
+    passphrase: &str,
+    batch: &Batch,
+    rng: &mut ChaCha20Rng,
+) -> Result<Value, Failure> {
+    let hot = SigningKey::from(key_bytes(rng));
+    let source = VerificationKey::from(&hot).into();
+    let least = i64::from(batch.fee_per_op_stroops) * (batch.operations.len() as i64 + 1);
+    let bump = fee_bump(
+        envelope,
+        passphrase,
+        source,
+        least + i64::from(rng.next_u32()),
+    )?;
+    Ok(json!({
+        "source": address(&source),
+        "fee_stroops": bump.fee_stroops().to_string(),
+        "tx_hash": hex::encode(bump.hash()),
+        "envelope_xdr": bump.envelope(&hot.sign(&bump.hash()).into())?,
+    }))
 }
 
-fn batch(key: &GroupKey, number: usize, rng: &mut ChaCha20Rng) -> Result<PaymentBatch, Failure> {
+fn memo(memo: &Memo) -> Value {
+    match memo {
+        Memo::Text(text) => json!({ "text": text }),
+        Memo::Id(id) => json!({ "id": id.to_string() }),
+        Memo::Hash(hash) => json!({ "hash": hex::encode(hash) }),
+    }
+}
+
+fn line(batch: &Batch, position: usize, operation: &Operation) -> Result<Value, Failure> {
+    Ok(match operation {
+        Operation::Payment { to, asset, amount } => {
+            json!({ "to": to.to_string(), "asset": name(asset), "amount": decimal(*amount) })
+        }
+        Operation::CreateClaimable {
+            to,
+            asset,
+            amount,
+            reclaim_after_s,
+        } => json!({
+            "kind": "create_claimable",
+            "to": address(to),
+            "asset": name(asset),
+            "amount": decimal(*amount),
+            "reclaim_after_s": reclaim_after_s,
+            "balance": hex::encode(batch.claimable_id(position)?),
+        }),
+        Operation::Reclaim { balance } => {
+            json!({ "kind": "reclaim", "balance": hex::encode(balance) })
+        }
+        Operation::Trust { asset, limit } => {
+            json!({ "kind": "trust", "asset": name(asset), "limit": decimal(*limit) })
+        }
+        Operation::SetSigner { key, weight } => {
+            json!({ "kind": "set_signer", "key": address(key), "weight": weight })
+        }
+        Operation::SetThresholds {
+            master,
+            low,
+            medium,
+            high,
+        } => {
+            json!({ "kind": "set_thresholds", "master": master, "low": low, "medium": medium, "high": high })
+        }
+    })
+}
+
+fn name(asset: &Asset) -> String {
+    match asset {
+        Asset::Native => "XLM".to_owned(),
+        Asset::Issued { code, issuer } => format!("{}:{}", code.as_str(), address(issuer)),
+    }
+}
+
+fn decimal(units: i64) -> String {
+    format!("{}.{:07}", units / 10_000_000, units % 10_000_000)
+}
+
+fn batch(key: &GroupKey, number: usize, rng: &mut ChaCha20Rng) -> Result<Batch, Failure> {
     let size = [1, 2, 7, 100][number % 4];
-    let operations = (0..size).map(|_| payment(rng)).collect::<Result<_, _>>()?;
+    let operations = (0..size)
+        .map(|_| operation(rng))
+        .collect::<Result<_, _>>()?;
     let min = u64::from(rng.next_u32());
-    Ok(PaymentBatch {
+    Ok(Batch {
         source: key.public,
         fee_per_op_stroops: 100 + rng.next_u32() % 1_000_000,
         sequence: 1 + (rng.next_u64() >> 2) as i64,
@@ -79,24 +178,54 @@ fn batch(key: &GroupKey, number: usize, rng: &mut ChaCha20Rng) -> Result<Payment
     })
 }
 
-fn payment(rng: &mut ChaCha20Rng) -> Result<Payment, Failure> {
+fn operation(rng: &mut ChaCha20Rng) -> Result<Operation, Failure> {
     let codes = ["TFT", "USDC", "X", "ABCDE", "GUARDIANS123"];
-    let asset = match rng.next_u32() as usize % 6 {
-        5 => Asset::Native,
-        which => Asset::Issued {
-            code: AssetCode::new(codes[which])?,
-            issuer: key_bytes(rng),
-        },
+    let issued = Asset::Issued {
+        code: AssetCode::new(codes[rng.next_u32() as usize % codes.len()])?,
+        issuer: key_bytes(rng),
     };
     let amount = match rng.next_u32() % 8 {
         0 => i64::MAX,
         1 => 1,
         _ => 1 + (rng.next_u64() >> 20) as i64,
     };
-    Ok(Payment {
-        destination: key_bytes(rng),
-        asset,
-        amount,
+    let asset = match rng.next_u32() % 6 {
+        0 => Asset::Native,
+        _ => issued.clone(),
+    };
+    let [weight, low, medium, high] = rng.next_u32().to_be_bytes();
+    Ok(match rng.next_u32() % 8 {
+        0 => Operation::CreateClaimable {
+            to: key_bytes(rng),
+            asset,
+            amount,
+            reclaim_after_s: 1 + u64::from(rng.next_u32()),
+        },
+        1 => Operation::Reclaim {
+            balance: key_bytes(rng),
+        },
+        2 => Operation::Trust {
+            asset: issued,
+            limit: amount - 1,
+        },
+        3 => Operation::SetSigner {
+            key: key_bytes(rng),
+            weight,
+        },
+        4 => Operation::SetThresholds {
+            master: weight,
+            low,
+            medium,
+            high,
+        },
+        kind => Operation::Payment {
+            to: Destination {
+                key: key_bytes(rng),
+                muxed: (kind == 5).then(|| rng.next_u64()),
+            },
+            asset,
+            amount,
+        },
     })
 }
 

@@ -9,7 +9,7 @@ use treasury_protocol::ceremony::keygen::{
 use treasury_protocol::ceremony::sign::{self, Duty, Progress, Signing, SigningNonces};
 use treasury_protocol::ceremony::{CeremonyId, GroupKey, KeyShare};
 use treasury_protocol::stellar::{
-    Asset, AssetCode, Envelope, Payment, PaymentBatch, TESTNET_PASSPHRASE, TimeBounds,
+    Asset, AssetCode, Batch, Envelope, Operation, Signature, TESTNET_PASSPHRASE, TimeBounds,
 };
 
 /// One member's node: what it stores (seed, share) and what it holds in memory (nonces).
@@ -104,17 +104,17 @@ fn sign(nodes: &mut [Node], key: &GroupKey, message: [u8; 32]) -> [u8; 64] {
     }
 }
 
-fn batch(key: &GroupKey, payments: u8) -> PaymentBatch {
+fn batch(key: &GroupKey, payments: u8) -> Batch {
     let asset = Asset::Issued {
         code: AssetCode::new("TFT").unwrap(),
         issuer: [9; 32],
     };
-    let payment = |number: u8| Payment {
-        destination: [number; 32],
+    let payment = |number: u8| Operation::Payment {
+        to: [number; 32].into(),
         asset: asset.clone(),
         amount: i64::from(number),
     };
-    PaymentBatch {
+    Batch {
         source: key.public,
         fee_per_op_stroops: 100,
         sequence: 1,
@@ -143,9 +143,16 @@ fn pays(members: u16, threshold: u16) {
     public
         .verify(&ed25519_zebra::Signature::from(signature), &hash)
         .unwrap();
+    let signature = Signature {
+        key: key.public,
+        bytes: signature,
+    };
     let envelope =
-        Envelope::parse(&batch.envelope(TESTNET_PASSPHRASE, &signature).unwrap()).unwrap();
-    assert_eq!(envelope.verify(TESTNET_PASSPHRASE), Ok(()));
+        Envelope::parse(&batch.envelope(TESTNET_PASSPHRASE, &[signature]).unwrap()).unwrap();
+    assert_eq!(
+        envelope.signers(TESTNET_PASSPHRASE, &[key.public]),
+        Ok(vec![key.public])
+    );
     assert_eq!(envelope.batch, batch);
 }
 

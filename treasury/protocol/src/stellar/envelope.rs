@@ -1,21 +1,32 @@
 //! A transaction with its signatures, as the network takes it.
 
-use frost_ed25519::{Signature, VerifyingKey};
+use ed25519_dalek::VerifyingKey;
 use stellar_xdr as xdr;
 use xdr::{ReadXdr, WriteXdr};
 
 use super::batch::{encoding, refuse};
-use super::{PaymentBatch, StellarError};
+use super::{Batch, StellarError};
 
-/// More than the largest envelope of a payment batch: 100 issued payments and 20 signatures.
+/// Signatures that fit one envelope, and so the most owners of an account who can all sign.
+pub const MAX_SIGNATURES: usize = 20;
+/// More than the largest envelope: 100 claimable balances and 20 signatures, in a fee bump.
 const MAX_ENVELOPE_BYTES: usize = 32 * 1024;
 
-/// A payment batch with the signatures that came with it.
+/// A signature and the key that it is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Signature {
+    /// The ed25519 key that signed.
+    pub key: [u8; 32],
+    /// Ed25519 over the hash of a batch or of a fee bump.
+    pub bytes: [u8; 64],
+}
+
+/// A batch with the signatures that came with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
     /// What is signed.
-    pub batch: PaymentBatch,
-    /// Signatures in the order in which they stand.
+    pub batch: Batch,
+    /// 0 to 20 signatures in the order in which they stand.
     pub signatures: Vec<EnvelopeSignature>,
 }
 
@@ -28,83 +39,126 @@ pub struct EnvelopeSignature {
     pub signature: [u8; 64],
 }
 
-impl PaymentBatch {
+impl Batch {
     /// The signed envelope, in base64 XDR, ready to be submitted.
     ///
-    /// Errors: [`StellarError::Signature`] unless `signature` is the source key's over this transaction's hash on
-    /// this network, so that an envelope that exists is one that the network accepts.
+    /// The signatures are put in the order of their keys, so that the same ones make the same bytes. Errors:
+    /// [`StellarError::Signatures`] unless there are 1 to 20 of different keys, [`StellarError::Signature`] unless each
+    /// is its key's over this transaction's hash on this network. Whether the keys may act for the account, and weigh
+    /// enough together, is for the caller to know.
     pub fn envelope(
         &self,
         network_passphrase: &str,
-        signature: &[u8; 64],
+        signatures: &[Signature],
     ) -> Result<String, StellarError> {
         let hash = self.hash(network_passphrase)?;
-        verify(&self.source, &hash, signature)?;
-        let [.., a, b, c, d] = self.source;
-        let decorated = xdr::DecoratedSignature {
-            hint: xdr::SignatureHint([a, b, c, d]),
-            signature: xdr::Signature(signature.to_vec().try_into().map_err(encoding)?),
+        let mut signatures = signatures.to_vec();
+        signatures.sort_unstable();
+        let count = signatures.len();
+        let twice = signatures.windows(2).any(|two| two[0].key == two[1].key);
+        if !(1..=MAX_SIGNATURES).contains(&count) || twice {
+            return Err(StellarError::Signatures { count });
+        }
+        for signature in &signatures {
+            verify(&signature.key, &hash, &signature.bytes)?;
+        }
+        let envelope = Envelope {
+            batch: self.clone(),
+            signatures: signatures.iter().map(EnvelopeSignature::from).collect(),
         };
-        let envelope = xdr::TransactionEnvelope::Tx(xdr::TransactionV1Envelope {
-            tx: self.transaction()?,
-            signatures: vec![decorated].try_into().map_err(encoding)?,
-        });
-        envelope
-            .to_xdr_base64(xdr::Limits::none())
-            .map_err(encoding)
+        to_text(xdr::TransactionEnvelope::Tx(envelope.write()?))
+    }
+}
+
+impl From<&Signature> for EnvelopeSignature {
+    fn from(signature: &Signature) -> Self {
+        Self {
+            hint: hint(&signature.key),
+            signature: signature.bytes,
+        }
     }
 }
 
 impl Envelope {
     /// Reads an envelope back from base64 XDR.
     ///
-    /// Accepts only what [`PaymentBatch::envelope`] could have written, with any signatures: version 1, plain
-    /// accounts, payments of the source alone, one fee for each. The signatures are not verified: the network is
-    /// not in the envelope; see [`Envelope::verify`].
+    /// Accepts only what [`Batch::envelope`] could have written, with any signatures: version 1, operations of the
+    /// source alone, one fee for each. The signatures are not verified: the network and the signers are not in the
+    /// envelope; see [`Envelope::signers`].
     pub fn parse(envelope_xdr: &str) -> Result<Self, StellarError> {
-        let limits = xdr::Limits {
-            depth: 100,
-            len: MAX_ENVELOPE_BYTES,
-        };
-        let envelope =
-            xdr::TransactionEnvelope::from_xdr_base64(envelope_xdr, limits).map_err(encoding)?;
-        let canonical = envelope
-            .to_xdr_base64(xdr::Limits::none())
-            .map_err(encoding)?;
-        if canonical != envelope_xdr {
-            return Err(refuse("its base64 is not the canonical one"));
+        match from_text(envelope_xdr)? {
+            xdr::TransactionEnvelope::Tx(envelope) => Self::read(&envelope),
+            _ => Err(refuse("it is not a version 1 transaction")),
         }
-        let xdr::TransactionEnvelope::Tx(xdr::TransactionV1Envelope { tx, signatures }) = envelope
-        else {
-            return Err(refuse("it is not a version 1 transaction"));
-        };
-        let signatures = signatures
-            .iter()
-            .map(read_signature)
-            .collect::<Result<_, _>>()?;
+    }
+
+    /// Which of `keys` signed the batch for this network, in the order of the signatures.
+    ///
+    /// Errors: [`StellarError::Signatures`] without any signature or with two of one key, [`StellarError::Signature`] if
+    /// one is of none of `keys`. The network refuses an envelope with a signature that it has no use for.
+    pub fn signers(
+        &self,
+        network_passphrase: &str,
+        keys: &[[u8; 32]],
+    ) -> Result<Vec<[u8; 32]>, StellarError> {
+        let hash = self.batch.hash(network_passphrase)?;
+        let mut signers = Vec::with_capacity(self.signatures.len());
+        for EnvelopeSignature {
+            hint: of,
+            signature,
+        } in &self.signatures
+        {
+            let signer = keys
+                .iter()
+                .filter(|key| hint(key) == *of)
+                .find(|key| verify(key, &hash, signature).is_ok())
+                .ok_or(StellarError::Signature)?;
+            if signers.contains(signer) {
+                let count = self.signatures.len();
+                return Err(StellarError::Signatures { count });
+            }
+            signers.push(*signer);
+        }
+        match signers.len() {
+            0 => Err(StellarError::Signatures { count: 0 }),
+            _ => Ok(signers),
+        }
+    }
+
+    pub(super) fn read(envelope: &xdr::TransactionV1Envelope) -> Result<Self, StellarError> {
+        let signatures = envelope.signatures.iter().map(read_signature);
         Ok(Self {
-            batch: PaymentBatch::from_transaction(&tx)?,
-            signatures,
+            signatures: signatures.collect::<Result<_, _>>()?,
+            batch: Batch::from_transaction(&envelope.tx)?,
         })
     }
 
-    /// Whether the one signature is the source key's over the batch on this network.
-    pub fn verify(&self, network_passphrase: &str) -> Result<(), StellarError> {
-        let [signature] = &self.signatures[..] else {
-            return Err(StellarError::Signature);
-        };
-        if self.batch.source[28..] != signature.hint {
-            return Err(StellarError::Signature);
-        }
-        verify(
-            &self.batch.source,
-            &self.batch.hash(network_passphrase)?,
-            &signature.signature,
-        )
+    pub(super) fn write(&self) -> Result<xdr::TransactionV1Envelope, StellarError> {
+        Ok(xdr::TransactionV1Envelope {
+            tx: self.batch.transaction()?,
+            signatures: decorated(&self.signatures)?,
+        })
     }
 }
 
-fn read_signature(decorated: &xdr::DecoratedSignature) -> Result<EnvelopeSignature, StellarError> {
+pub(super) fn decorated(
+    signatures: &[EnvelopeSignature],
+) -> Result<xdr::VecM<xdr::DecoratedSignature, 20>, StellarError> {
+    let decorate = |one: &EnvelopeSignature| {
+        Ok(xdr::DecoratedSignature {
+            hint: xdr::SignatureHint(one.hint),
+            signature: xdr::Signature(one.signature.to_vec().try_into()?),
+        })
+    };
+    let decorated: Result<Vec<_>, xdr::Error> = signatures.iter().map(decorate).collect();
+    decorated
+        .and_then(|signatures| signatures.try_into())
+        .map_err(encoding)
+}
+
+pub(super) fn read_signature(
+    decorated: &xdr::DecoratedSignature,
+) -> Result<EnvelopeSignature, StellarError> {
     let signature = decorated.signature.0.as_slice().try_into();
     Ok(EnvelopeSignature {
         hint: decorated.hint.0,
@@ -112,9 +166,41 @@ fn read_signature(decorated: &xdr::DecoratedSignature) -> Result<EnvelopeSignatu
     })
 }
 
-fn verify(key: &[u8; 32], hash: &[u8; 32], signature: &[u8; 64]) -> Result<(), StellarError> {
-    let key = VerifyingKey::deserialize(key).map_err(|_| StellarError::Signature)?;
-    let signature = Signature::deserialize(signature).map_err(|_| StellarError::Signature)?;
-    key.verify(hash, &signature)
+/// Reads base64 XDR of bounded size that is written in the one canonical way.
+pub(super) fn from_text(text: &str) -> Result<xdr::TransactionEnvelope, StellarError> {
+    let limits = xdr::Limits {
+        depth: 100,
+        len: MAX_ENVELOPE_BYTES,
+    };
+    let envelope = xdr::TransactionEnvelope::from_xdr_base64(text, limits).map_err(encoding)?;
+    if to_text(envelope.clone())? == text {
+        Ok(envelope)
+    } else {
+        Err(refuse("its base64 is not the canonical one"))
+    }
+}
+
+pub(super) fn to_text(envelope: xdr::TransactionEnvelope) -> Result<String, StellarError> {
+    envelope
+        .to_xdr_base64(xdr::Limits::none())
+        .map_err(encoding)
+}
+
+pub(super) fn hint(key: &[u8; 32]) -> [u8; 4] {
+    let [.., a, b, c, d] = *key;
+    [a, b, c, d]
+}
+
+/// Judges as the network's servers do, who refuse what some other rules for ed25519 let pass: without the cofactor,
+/// and without keys or commitments of small order. A member could else spoil an envelope with a signature that only we
+/// take for good.
+pub(super) fn verify(
+    key: &[u8; 32],
+    hash: &[u8; 32],
+    signature: &[u8; 64],
+) -> Result<(), StellarError> {
+    let key = VerifyingKey::from_bytes(key).map_err(|_| StellarError::Signature)?;
+    let signature = ed25519_dalek::Signature::from_bytes(signature);
+    key.verify_strict(hash, &signature)
         .map_err(|_| StellarError::Signature)
 }

@@ -1,18 +1,25 @@
-//! The exact bytes of a Stellar payout.
+//! The exact bytes of Stellar transactions.
 //!
-//! A [`PaymentBatch`] is what consensus agrees on; from it follow, without any choice left, the transaction's
-//! XDR, its hash on a named network and, once the group has signed that hash, the envelope that a Stellar
-//! server accepts. Formats: Stellar-transaction.x (CAP-0015, protocol 13 and later), SEP-0023 for addresses.
+//! A [`Batch`] is what consensus agrees on; from it follow, without any choice left, the transaction's XDR, its hash
+//! on a named network and, once its signers signed that hash, the envelope that a Stellar server accepts. A
+//! [`FeeBump`] pays more for an envelope and leaves it as it is. Formats: Stellar-transaction.x (CAP-0015, protocol 13
+//! and later; CAP-0023 for claimable balances, CAP-0027 for muxed accounts), SEP-0023 for addresses.
 
 mod address;
+mod asset;
 mod batch;
 mod envelope;
+mod fee_bump;
+mod operation;
 #[cfg(test)]
 mod tests;
 
-pub use address::{address, key_of_address};
-pub use batch::{Asset, AssetCode, MAX_OPERATIONS, Memo, Payment, PaymentBatch, TimeBounds};
-pub use envelope::{Envelope, EnvelopeSignature};
+pub use address::{Destination, address, key_of_address};
+pub use asset::{Asset, AssetCode};
+pub use batch::{Batch, MAX_OPERATIONS, Memo, TimeBounds};
+pub use envelope::{Envelope, EnvelopeSignature, MAX_SIGNATURES, Signature};
+pub use fee_bump::{FeeBump, fee_bump};
+pub use operation::Operation;
 
 use thiserror::Error;
 
@@ -25,18 +32,26 @@ pub const PUBLIC_PASSPHRASE: &str = "Public Global Stellar Network ; September 2
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum StellarError {
     /// A transaction holds 1 to 100 operations.
-    #[error("a batch holds 1 to {MAX_OPERATIONS} payments, this one holds {count}; split it")]
+    #[error("a batch holds 1 to {MAX_OPERATIONS} operations, this one holds {count}; split it")]
     OperationCount {
-        /// Payments in the batch.
+        /// Operations in the batch.
         count: usize,
     },
     /// Payments of nothing, or of less, do not exist.
-    #[error("payment {position} is of {amount} units; an amount must be positive")]
+    #[error("operation {position} is of {amount} units; an amount must be positive")]
     Amount {
         /// Position in the batch, from 0.
         position: usize,
         /// Minor units, 10^-7 of the asset.
         amount: i64,
+    },
+    /// An operation that the network refuses whatever the accounts hold.
+    #[error("operation {position} is {reason}")]
+    Operation {
+        /// Position in the batch, from 0.
+        position: usize,
+        /// What it is, and the mend.
+        reason: &'static str,
     },
     /// The sequence number is not one an account can use.
     #[error("sequence number {sequence} cannot be used; the next one of the account is positive")]
@@ -54,12 +69,12 @@ pub enum StellarError {
     },
     /// The total fee does not fit the 32 bits that the format has for it, or is below the network's minimum.
     #[error(
-        "a fee of {fee_per_op_stroops} stroops for each of {count} payments is outside 100 stroops each to 2^32-1 in all"
+        "a fee of {fee_per_op_stroops} stroops for each of {count} operations is outside 100 stroops each to 2^32-1 in all"
     )]
     Fee {
         /// Stroops per operation.
         fee_per_op_stroops: u32,
-        /// Payments in the batch.
+        /// Operations in the batch.
         count: usize,
     },
     /// Text memos are limited to 28 bytes.
@@ -75,16 +90,36 @@ pub enum StellarError {
         code: String,
     },
     /// Text that is not the address of an ed25519 account.
-    #[error("{text:?} is not an account address; it starts with G and has 56 characters")]
+    #[error(
+        "{text:?} is not an account address; it starts with G and has 56 characters, or with M and has 69"
+    )]
     Address {
         /// The offending text.
         text: String,
     },
-    /// The signature does not sign this transaction with the batch's source key.
-    #[error("the signature is not one of the source account over this transaction on this network")]
+    /// A signature is not its key's over these bytes on this network, or of a key that was not asked.
+    #[error("a signature is not one of the named keys over this transaction on this network")]
     Signature,
-    /// The bytes are not the envelope of a payment batch.
-    #[error("not the envelope of a payment batch: {reason}")]
+    /// An envelope carries 1 to 20 signatures of different keys.
+    #[error(
+        "{count} signatures are none, too many, or two of one key; give 1 to {MAX_SIGNATURES} of different keys"
+    )]
+    Signatures {
+        /// Signatures that were given.
+        count: usize,
+    },
+    /// A fee bump has to offer no less for each operation than the envelope inside, and pays for one operation more.
+    #[error(
+        "a fee of {fee_stroops} stroops is too low for this envelope; offer {least_stroops} or more"
+    )]
+    FeeBump {
+        /// Stroops that were offered for the whole.
+        fee_stroops: i64,
+        /// The least that the network takes.
+        least_stroops: i64,
+    },
+    /// The bytes are not the envelope of a batch, or not of a fee bump around one.
+    #[error("not the envelope of a batch: {reason}")]
     Envelope {
         /// What is wrong with it.
         reason: String,
@@ -97,6 +132,7 @@ impl StellarError {
         match self {
             Self::OperationCount { .. } => "stellar_operation_count",
             Self::Amount { .. } => "stellar_amount",
+            Self::Operation { .. } => "stellar_operation",
             Self::Sequence { .. } => "stellar_sequence",
             Self::TimeBounds { .. } => "stellar_time_bounds",
             Self::Fee { .. } => "stellar_fee",
@@ -104,6 +140,8 @@ impl StellarError {
             Self::AssetCode { .. } => "stellar_asset_code",
             Self::Address { .. } => "stellar_address",
             Self::Signature => "stellar_signature",
+            Self::Signatures { .. } => "stellar_signatures",
+            Self::FeeBump { .. } => "stellar_fee_bump",
             Self::Envelope { .. } => "stellar_envelope",
         }
     }
