@@ -1,0 +1,176 @@
+//! Submitting a transaction: the answer is a hint, [`Outcome`](super::Outcome) the proof.
+
+use reqwest::StatusCode;
+use sha2::{Digest, Sha256};
+use stellar_xdr as xdr;
+use xdr::{Limits, ReadXdr};
+
+use super::outcome::TransactionRecord;
+use super::request::{self, ResultCodes};
+use super::{Horizon, HorizonError};
+use crate::endpoints::{Endpoint, Fault};
+
+/// The largest envelope that is read, in bytes: 100 operations and 20 signatures stay far below.
+const ENVELOPE_BYTES_MAX: usize = 256 * 1024;
+const ENVELOPE_DEPTH_MAX: u32 = 500;
+
+/// What a server answered to a submission. Not a fact: a lying server may say anything, and even an honest one speaks of this moment only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Submission {
+    /// It is in a ledger, by this or an earlier submission.
+    Included {
+        /// The transaction's own hash: of what was submitted.
+        hash: [u8; 32],
+        /// Its ledger.
+        ledger: u32,
+        /// Whether its operations took effect.
+        succeeded: bool,
+        /// The result codes of one that failed, if the server gave them.
+        codes: Codes,
+    },
+    /// The network does not take it now. Submitted again, it may be taken later, unless its outcome says otherwise.
+    Refused {
+        /// Why.
+        codes: Codes,
+    },
+    /// Nobody knows. Submit the same bytes again; they take effect once at most.
+    Unknown {
+        /// What each server said.
+        reason: String,
+    },
+}
+
+/// Why a transaction failed or was refused, in the words of the network: `tx_bad_seq`, `op_no_trust`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Codes {
+    /// Of the transaction.
+    pub transaction: String,
+    /// Of the transaction inside a fee bump.
+    pub inner: Option<String>,
+    /// Of its operations, each in its place; empty if it did not come to them.
+    pub operations: Vec<String>,
+}
+
+impl From<ResultCodes> for Codes {
+    fn from(codes: ResultCodes) -> Self {
+        Self {
+            transaction: codes.transaction.unwrap_or_default(),
+            inner: codes.inner_transaction,
+            operations: codes.operations,
+        }
+    }
+}
+
+impl Horizon {
+    /// Submits a signed envelope, base64 XDR, to one server after another until one has included it.
+    ///
+    /// A server that lags behind refuses what another takes, so a refusal is the answer only if nobody includes it.
+    ///
+    /// Errors: [`HorizonError::Envelope`] for bytes that are no transaction.
+    pub async fn submit(&self, envelope: &str) -> Result<Submission, HorizonError> {
+        let hash = self.hash(envelope)?;
+        let mut refused = None;
+        let mut reasons = Vec::new();
+        for endpoint in self.endpoints.in_order() {
+            let result = self.submit_to(endpoint, envelope, &hash).await;
+            endpoint.note(&result);
+            match result {
+                Ok(included @ Submission::Included { .. }) => return Ok(included),
+                Ok(Submission::Refused { codes }) => {
+                    refused.get_or_insert(codes);
+                }
+                Ok(Submission::Unknown { reason }) => {
+                    reasons.push(format!("{}: {reason}", endpoint.name()));
+                }
+                Err(fault) => reasons.push(format!("{}: {fault}", endpoint.name())),
+            }
+        }
+        Ok(match refused {
+            Some(codes) => Submission::Refused { codes },
+            None => Submission::Unknown {
+                reason: reasons.join("; "),
+            },
+        })
+    }
+
+    /// The hash of an envelope on this network.
+    ///
+    /// Errors: [`HorizonError::Envelope`].
+    pub fn hash(&self, envelope: &str) -> Result<[u8; 32], HorizonError> {
+        let limits = Limits {
+            depth: ENVELOPE_DEPTH_MAX,
+            len: ENVELOPE_BYTES_MAX,
+        };
+        let refuse = |error: xdr::Error| HorizonError::Envelope {
+            reason: error.to_string(),
+        };
+        let envelope =
+            xdr::TransactionEnvelope::from_xdr_base64(envelope, limits).map_err(refuse)?;
+        let network: [u8; 32] = Sha256::digest(self.passphrase.as_bytes()).into();
+        envelope.hash(network).map_err(refuse)
+    }
+
+    async fn submit_to(
+        &self,
+        endpoint: &Endpoint,
+        envelope: &str,
+        hash: &[u8; 32],
+    ) -> Result<Submission, Fault> {
+        self.verify(endpoint).await?;
+        let answer = request::post_transaction(&self.endpoints, endpoint, envelope).await;
+        let (codes, fault) = match answer {
+            Ok((StatusCode::OK, body)) => {
+                let record: TransactionRecord = request::parse(&body)?;
+                return match record.is(&hex::encode(hash)) {
+                    true => Ok(included(hash, &record, Codes::default())),
+                    false => Err(Fault::Malformed {
+                        reason: format!("it answers about the transaction {}", record.hash),
+                    }),
+                };
+            }
+            Ok((StatusCode::BAD_REQUEST, body)) => match refusal(&body) {
+                Some(codes) => (Some(codes), None),
+                None => (None, Some(request::refusal(StatusCode::BAD_REQUEST, &body))),
+            },
+            Ok((status, body)) => (None, Some(request::refusal(status, &body))),
+            Err(fault) => (None, Some(fault)),
+        };
+        // A time-out, a refused sequence number, a failure: each may come from the very transaction being in a ledger already.
+        let found = self.find(endpoint, hash).await;
+        match (found, codes, fault) {
+            (Ok(Some(record)), codes, _) => Ok(included(hash, &record, codes.unwrap_or_default())),
+            (_, Some(codes), _) => Ok(Submission::Refused { codes }),
+            (_, None, Some(fault)) => Err(fault),
+            (_, None, None) => Ok(Submission::Unknown {
+                reason: "no reason".into(),
+            }),
+        }
+    }
+}
+
+fn included(hash: &[u8; 32], record: &TransactionRecord, codes: Codes) -> Submission {
+    // The codes of a refusal that came because it is in a ledger already say nothing about how it did there.
+    let codes = match record.successful {
+        true => Codes::default(),
+        false => codes,
+    };
+    Submission::Included {
+        hash: *hash,
+        ledger: record.ledger,
+        succeeded: record.successful,
+        codes,
+    }
+}
+
+/// The codes of a refusal, if it is one by the network or by the form of the bytes.
+fn refusal(body: &[u8]) -> Option<Codes> {
+    let problem = request::problem(body);
+    if problem.kind.ends_with("transaction_malformed") {
+        return Some(Codes {
+            transaction: "transaction_malformed".into(),
+            ..Codes::default()
+        });
+    }
+    let codes = problem.extras?.result_codes?;
+    codes.transaction.is_some().then(|| codes.into())
+}
