@@ -187,6 +187,21 @@ try:
 except NotFoundError:
     pass
 
+# Effects, and operations with their transactions
+claimed = server.effects().for_account(erin.public_key).order(desc=True).limit(2).call()["_embedded"]["records"]
+assert [one["type"] for one in claimed] == ["account_credited", "claimable_balance_claimed"], claimed
+assert claimed[0]["amount"] == "3.0000000" and claimed[0]["asset_code"] == "TFT", claimed
+gone = friend()
+send(builder(gone).append_account_merge_op(erin.public_key), gone)
+merge = server.operations().for_account(erin.public_key).join("transactions").order(desc=True).limit(1).call()["_embedded"]["records"][0]
+assert merge["type"] == "account_merge" and merge["transaction"]["fee_account"] == gone.public_key, merge
+effects = server.effects().for_operation(merge["id"]).call()["_embedded"]["records"]
+assert [(one["type"], one["account"], one.get("amount")) for one in effects] == [
+    ("account_debited", gone.public_key, "9999.9999900"), ("account_credited", erin.public_key, "9999.9999900"),
+    ("account_removed", gone.public_key, None)], effects
+made = server.effects().for_transaction(answer["hash"]).call()["_embedded"]["records"]
+assert [one["type"] for one in made] == ["claimable_balance_created"] + ["claimable_balance_claimant_created"] * 2 + ["account_debited"], made
+
 # Pages in both directions
 found, page = [], server.payments().for_account(bob.public_key).limit(50).order(desc=False)
 answer = page.call()

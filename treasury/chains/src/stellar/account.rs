@@ -206,8 +206,8 @@ pub(super) fn claimable_text(id: &[u8; 32]) -> String {
 impl ClaimableRecord {
     pub fn read(&self) -> Result<Claimable, Fault> {
         let hash = self.id.strip_prefix("00000000");
-        let hash = hash
-            .ok_or_else(|| text::malformed("this is no id of a claimable balance:", &self.id))?;
+        let hash =
+            hash.ok_or_else(|| text::malformed("this is no id of a claimable balance:", &self.id))?;
         let claimants = self.claimants.iter();
         Ok(Claimable {
             id: text::hash(hash)?,

@@ -58,7 +58,9 @@ pub enum HorizonError {
 }
 
 fn listed(faults: &[(String, Fault)]) -> String {
-    let texts = faults.iter().map(|(name, fault)| format!("{name}: {fault}"));
+    let texts = faults
+        .iter()
+        .map(|(name, fault)| format!("{name}: {fault}"));
     texts.collect::<Vec<_>>().join("; ")
 }
 
@@ -287,9 +289,7 @@ impl Horizon {
         }
     }
 
-    fn first<T>(
-        asked: Result<(&Endpoint, T), Vec<(String, Fault)>>,
-    ) -> Result<T, HorizonError> {
+    fn first<T>(asked: Result<(&Endpoint, T), Vec<(String, Fault)>>) -> Result<T, HorizonError> {
         asked
             .map(|(_, answer)| answer)
             .map_err(|faults| HorizonError::NoAnswer { faults })

@@ -477,9 +477,8 @@ impl Transfer {
     /// Whether it changed what `me` holds.
     fn concerns(&self, me: &str) -> bool {
         let is_me = |side: &Option<Side>| side.as_ref().is_some_and(|side| side.account == me);
-        let is_own = |asset: &Asset| {
-            matches!(asset, Asset::Issued { issuer, .. } if address(issuer) == me)
-        };
+        let is_own =
+            |asset: &Asset| matches!(asset, Asset::Issued { issuer, .. } if address(issuer) == me);
         let to_itself = is_me(&self.from) && is_me(&self.to) && self.asset == self.sent_asset;
         let comes = is_me(&self.to) && !is_own(&self.asset);
         let goes = is_me(&self.from) && !is_own(&self.sent_asset);
@@ -606,11 +605,7 @@ impl OperationRecord {
                 self.paging_token
             ),
         })?;
-        let asset = named(
-            &effect.asset_type,
-            &effect.asset_code,
-            &effect.asset_issuer,
-        )?;
+        let asset = named(&effect.asset_type, &effect.asset_code, &effect.asset_issuer)?;
         let units = text::units(required(&effect.amount, "amount")?)?;
         Ok(vec![Transfer::of(from, to, asset, units)])
     }

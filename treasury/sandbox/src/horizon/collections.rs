@@ -14,13 +14,13 @@ use stellar_xdr as xdr;
 
 use super::page::{Asked, Entries, page};
 use super::problem::Problem;
-use super::{Sandbox, base, parse_hash, parse_id, records, stream, submit};
+use super::{Sandbox, base, effects, parse_hash, parse_id, records, stream, submit};
 use crate::ledger::account::{Id, Issued, key};
 use crate::ledger::{Included, Ledger};
 
 /// All collections; `/transactions` is where transactions are submitted, too.
 pub fn routes() -> Router<Sandbox> {
-    use Show::{Operations, Payments, Transactions};
+    use Show::{Effects, Operations, Payments, Transactions};
     Router::new()
         .route("/accounts", get(accounts))
         .route("/transactions", all(Transactions).post(submit))
@@ -46,6 +46,11 @@ pub fn routes() -> Router<Sandbox> {
         )
         .route("/ledgers/{sequence}/operations", of(of_ledger, Operations))
         .route("/ledgers/{sequence}/payments", of(of_ledger, Payments))
+        .route("/effects", all(Effects))
+        .route("/accounts/{id}/effects", of(of_account, Effects))
+        .route("/transactions/{hash}/effects", of(of_transaction, Effects))
+        .route("/operations/{id}/effects", of(of_operation, Effects))
+        .route("/ledgers/{sequence}/effects", of(of_ledger, Effects))
 }
 
 type Answer = Result<Response, Problem>;
@@ -56,6 +61,7 @@ enum Which {
     All,
     Account(Id),
     Transaction([u8; 32]),
+    Operation(u64),
     Ledger(u32),
 }
 
@@ -65,6 +71,7 @@ enum Show {
     Transactions,
     Operations,
     Payments,
+    Effects,
 }
 
 /// What a request asks of a collection: a page, or a stream.
@@ -106,6 +113,7 @@ impl Request {
 
     fn history(self, which: Which, show: Show) -> Answer {
         let (base, with_failed) = (base(&self.headers), self.asked.with_failed());
+        let joined = self.asked.with_transactions();
         self.answer(move |ledger| {
             let fits = |included: &&Included| {
                 (with_failed || records::succeeded(included)) && belongs(included, &which, &base)
@@ -118,8 +126,24 @@ impl Request {
                         (text(&record["paging_token"]), record)
                     })
                     .collect(),
+                // Effects tell themselves whom and what they concern; failed transactions have none.
+                Show::Effects => {
+                    let all = ledger.included().iter();
+                    all.flat_map(|one| effects::effects(ledger, one, &base))
+                        .filter(|effect| match &which {
+                            Which::All => true,
+                            Which::Account(id) => effect.account == *id,
+                            Which::Transaction(hash) => effect.transaction == *hash,
+                            Which::Operation(id) => effect.operation == *id,
+                            Which::Ledger(sequence) => {
+                                effect.operation >> 32 == u64::from(*sequence)
+                            }
+                        })
+                        .map(|effect| (text(&effect.record["paging_token"]), effect.record))
+                        .collect()
+                }
                 Show::Operations | Show::Payments => included
-                    .flat_map(|one| records::operations(one, &base))
+                    .flat_map(|one| records::operations(one, joined, &base))
                     .filter(|(_, record)| match which {
                         Which::Account(id) => concerns(record, &records::address(&id)),
                         _ => true,
@@ -140,13 +164,14 @@ fn belongs(included: &Included, which: &Which, base: &str) -> bool {
     match which {
         Which::All => true,
         Which::Transaction(hash) => included.hash == *hash || included.inner_hash == Some(*hash),
+        Which::Operation(id) => included.ledger == (id >> 32) as u32,
         Which::Ledger(sequence) => included.ledger == *sequence,
         Which::Account(id) => {
             let name = records::address(id);
             let record = records::transaction(included, base);
             record["source_account"] == json!(name)
                 || record["fee_account"] == json!(name)
-                || records::operations(included, base)
+                || records::operations(included, false, base)
                     .iter()
                     .any(|(_, record)| concerns(record, &name))
         }
@@ -198,6 +223,11 @@ fn of_account(text: &str) -> Result<Which, Problem> {
 
 fn of_transaction(text: &str) -> Result<Which, Problem> {
     parse_hash(text).map(Which::Transaction)
+}
+
+fn of_operation(text: &str) -> Result<Which, Problem> {
+    let number = text.parse().map(Which::Operation);
+    number.map_err(|_| Problem::bad_request("op_id", "it is a number"))
 }
 
 fn of_ledger(text: &str) -> Result<Which, Problem> {

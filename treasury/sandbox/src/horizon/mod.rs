@@ -4,6 +4,7 @@
 //! gives a new account 10,000 XLM.
 
 mod collections;
+mod effects;
 mod page;
 mod problem;
 mod records;
@@ -13,7 +14,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::extract::{Form, Path, Query, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Deserialize;
@@ -38,16 +40,34 @@ pub struct Sandbox {
     ledger: Arc<RwLock<Ledger>>,
     /// The number of the last ledger, for those who wait for the next.
     closed: Arc<watch::Sender<u32>>,
+    clock: Clock,
 }
 
+/// Tells the time in Unix seconds.
+pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
 impl Sandbox {
-    /// A new network.
+    /// A new network, by the clock of this machine.
     pub fn new(passphrase: &str) -> Self {
-        let ledger = Ledger::new(passphrase, now());
+        Self::with_clock(passphrase, Arc::new(now))
+    }
+
+    /// A new network whose ledgers close at the times that `clock` tells, so that time bounds can be tried without waiting.
+    pub fn with_clock(passphrase: &str, clock: Clock) -> Self {
+        Self::of(Ledger::new(passphrase, clock()), clock)
+    }
+
+    /// The network as it is now, which goes its own way from here: a server that lags behind, or a network that splits.
+    pub fn fork(&self) -> Self {
+        Self::of(self.ledger().clone(), self.clock.clone())
+    }
+
+    fn of(ledger: Ledger, clock: Clock) -> Self {
         let (closed, _) = watch::channel(ledger.sequence());
         Self {
             ledger: Arc::new(RwLock::new(ledger)),
             closed: Arc::new(closed),
+            clock,
         }
     }
 
@@ -58,17 +78,17 @@ impl Sandbox {
 
     /// Takes a transaction. Errors: an envelope of a kind that the network gave up.
     pub fn submit(&self, envelope: &xdr::TransactionEnvelope) -> Result<Submission, xdr::Error> {
-        self.change(|ledger| ledger.submit(envelope, now()))
+        self.change(|ledger| ledger.submit(envelope, (self.clock)()))
     }
 
     /// Closes a ledger without transactions, as the network does every few seconds.
     pub fn close(&self) {
-        self.change(|ledger| ledger.close(now()));
+        self.change(|ledger| ledger.close((self.clock)()));
     }
 
     /// Gives a new account its first balance. Errors: what the ledger says of an envelope without hash.
     pub fn befriend(&self, id: &Id) -> Result<Submission, xdr::Error> {
-        self.change(|ledger| ledger.befriend(id, now()))
+        self.change(|ledger| ledger.befriend(id, (self.clock)()))
     }
 
     /// Works on the ledger, and wakes those who wait for the next one.
@@ -165,6 +185,17 @@ async fn friendbot(
     answer(submission, "", &headers)
 }
 
+/// An answer about the state as it is, with the ledger of that state in the header `Latest-Ledger`, also where something is not there.
+fn of_state(ledger: &Ledger, record: Option<Value>) -> Response {
+    let mut response = match record {
+        Some(record) => Json(record).into_response(),
+        None => Problem::missing().into_response(),
+    };
+    let latest = HeaderValue::from(ledger.sequence());
+    response.headers_mut().insert("latest-ledger", latest);
+    response
+}
+
 fn parse_id(text: &str) -> Result<Id, Problem> {
     records::parse_address(text)
         .ok_or_else(|| Problem::bad_request("account_id", format!("{text} is no G… address")))
@@ -174,11 +205,12 @@ async fn account(
     State(sandbox): State<Sandbox>,
     headers: HeaderMap,
     Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Response, Problem> {
     let id = parse_id(&id)?;
     let ledger = sandbox.ledger();
-    let account = ledger.account(&id).ok_or_else(Problem::missing)?;
-    Ok(Json(records::account(&id, account, &base(&headers))))
+    let account = ledger.account(&id);
+    let record = account.map(|account| records::account(&id, account, &base(&headers)));
+    Ok(of_state(&ledger, record))
 }
 
 async fn account_data(
@@ -216,12 +248,14 @@ async fn operation(
     State(sandbox): State<Sandbox>,
     headers: HeaderMap,
     Path(id): Path<u64>,
+    Query(asked): Query<page::Asked>,
 ) -> Result<Json<Value>, Problem> {
     let (ledger, base) = (sandbox.ledger(), base(&headers));
+    let joined = asked.with_transactions();
     let mut all = ledger
         .included()
         .iter()
-        .flat_map(|included| records::operations(included, &base));
+        .flat_map(|included| records::operations(included, joined, &base));
     let found = all.find(|(token, _)| *token == id);
     found
         .map(|(_, record)| Json(record))
@@ -242,7 +276,7 @@ async fn claimable_balance(
     State(sandbox): State<Sandbox>,
     headers: HeaderMap,
     Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Response, Problem> {
     let hash = id
         .strip_prefix(records::BALANCE_KIND)
         .ok_or_else(|| Problem::bad_request("id", "it begins with 00000000"))?;
@@ -250,8 +284,8 @@ async fn claimable_balance(
     let ledger = sandbox.ledger();
     let mut all = ledger.claimable();
     let found = all.find(|(id, _)| **id == hash);
-    let (id, balance) = found.ok_or_else(Problem::missing)?;
-    Ok(Json(records::claimable(id, balance, &base(&headers))))
+    let record = found.map(|(id, balance)| records::claimable(id, balance, &base(&headers)));
+    Ok(of_state(&ledger, record))
 }
 
 #[derive(Deserialize)]

@@ -20,6 +20,8 @@ pub struct Asked {
     pub limit: Option<String>,
     /// Whether failed transactions are wanted as well.
     pub include_failed: Option<String>,
+    /// `transactions`, if operations are to come with theirs.
+    pub join: Option<String>,
     /// Only accounts that this key signs for.
     pub signer: Option<String>,
     /// Only accounts that trust this asset, or claimable balances of it.
@@ -34,6 +36,11 @@ impl Asked {
     /// Whether failed transactions are wanted.
     pub fn with_failed(&self) -> bool {
         self.include_failed.as_deref() == Some("true")
+    }
+
+    /// Whether operations are wanted with their transactions.
+    pub fn with_transactions(&self) -> bool {
+        self.join.as_deref() == Some("transactions")
     }
 
     fn descending(&self) -> Result<bool, Problem> {
@@ -64,7 +71,8 @@ impl Asked {
 /// Entries with the texts that stand for their places.
 pub type Entries = Vec<(String, Value)>;
 
-/// The page of `entries` that was asked for. Places are compared by length and then as text, which orders numbers rightly.
+/// The page of `entries` that was asked for. The parts of a place, between dashes, are compared by length and then as text, which orders
+/// numbers rightly.
 pub fn page(entries: Entries, asked: &Asked, uri: &Uri, base: &str) -> Result<Value, Problem> {
     let (descending, limit) = (asked.descending()?, asked.limit()?);
     let picked = pick(entries, asked.cursor.as_deref(), descending, limit);
@@ -98,7 +106,10 @@ pub fn page(entries: Entries, asked: &Asked, uri: &Uri, base: &str) -> Result<Va
 
 /// The entries behind a cursor, in the wanted order.
 pub fn pick(mut entries: Entries, cursor: Option<&str>, descending: bool, limit: usize) -> Entries {
-    let place = |text: &str| (text.len(), text.to_owned());
+    let place = |text: &str| -> Vec<(usize, String)> {
+        let parts = text.split('-');
+        parts.map(|part| (part.len(), part.to_owned())).collect()
+    };
     entries.sort_by_cached_key(|(entry, _)| place(entry));
     if descending {
         entries.reverse();

@@ -56,7 +56,7 @@ pub fn toid(ledger: u32, transaction: u32, operation: u32) -> u64 {
 }
 
 /// The fields that name an asset.
-fn asset_fields(asset: &xdr::Asset) -> Map<String, Value> {
+pub fn asset_fields(asset: &xdr::Asset) -> Map<String, Value> {
     let mut fields = Map::new();
     let (kind, code) = match asset {
         xdr::Asset::Native => ("native", None),
@@ -187,7 +187,7 @@ fn signer_kind(key: &xdr::SignerKey) -> &'static str {
 }
 
 /// The transaction in an envelope, and its signatures.
-fn inner(envelope: &xdr::TransactionEnvelope) -> Option<(&xdr::Transaction, Vec<String>)> {
+pub fn inner(envelope: &xdr::TransactionEnvelope) -> Option<(&xdr::Transaction, Vec<String>)> {
     let texts = |signatures: &[xdr::DecoratedSignature]| {
         signatures
             .iter()
@@ -282,10 +282,13 @@ fn memo(record: &mut Value, memo: &xdr::Memo) {
     if let Some(text) = text {
         record["memo"] = json!(text);
     }
+    if let xdr::Memo::Text(bytes) = memo {
+        record["memo_bytes"] = json!(STANDARD.encode(bytes.as_slice()));
+    }
 }
 
 /// Adds the muxed form of an account, if it has one.
-fn muxed(record: &mut Value, field: &str, account: &xdr::MuxedAccount) {
+pub fn muxed(record: &mut Value, field: &str, account: &xdr::MuxedAccount) {
     if let xdr::MuxedAccount::MuxedEd25519(muxed) = account {
         let text = stellar_strkey::ed25519::MuxedAccount {
             ed25519: muxed.ed25519.0,
@@ -296,8 +299,8 @@ fn muxed(record: &mut Value, field: &str, account: &xdr::MuxedAccount) {
     }
 }
 
-/// The operations of a transaction, each with its number.
-pub fn operations(included: &Included, base: &str) -> Vec<(u64, Value)> {
+/// The operations of a transaction, each with its number, and with the transaction itself if they are `joined`.
+pub fn operations(included: &Included, joined: bool, base: &str) -> Vec<(u64, Value)> {
     let Some((tx, _)) = inner(&included.envelope) else {
         return Vec::new();
     };
@@ -312,13 +315,17 @@ pub fn operations(included: &Included, base: &str) -> Vec<(u64, Value)> {
                 .as_ref()
                 .unwrap_or(&tx.source_account);
             let result = results.get(number);
-            let record = one_operation(included, operation, source, result, token, base);
+            let mut record = one_operation(included, operation, source, result, token, base);
+            if joined {
+                record["transaction"] = transaction(included, base);
+            }
             (token, record)
         })
         .collect()
 }
 
-fn results(result: &xdr::TransactionResult) -> Vec<xdr::OperationResult> {
+/// What became of each operation.
+pub fn results(result: &xdr::TransactionResult) -> Vec<xdr::OperationResult> {
     use xdr::{InnerTransactionResultResult as I, TransactionResultResult as R};
     match &result.result {
         R::TxSuccess(results) | R::TxFailed(results) => results.to_vec(),
@@ -443,7 +450,8 @@ fn one_operation(
     record
 }
 
-fn merge(record: &mut Value, fields: Map<String, Value>) {
+/// Adds fields to a record.
+pub fn merge(record: &mut Value, fields: Map<String, Value>) {
     for (name, value) in fields {
         record[name] = value;
     }
@@ -487,7 +495,8 @@ fn claimant(claimant: &xdr::ClaimantV0) -> Value {
     json!({ "destination": address(&key(&claimant.destination)), "predicate": predicate(&claimant.predicate) })
 }
 
-fn predicate(predicate_: &xdr::ClaimPredicate) -> Value {
+/// When a claimable balance may be claimed.
+pub fn predicate(predicate_: &xdr::ClaimPredicate) -> Value {
     use xdr::ClaimPredicate as P;
     match predicate_ {
         P::Unconditional => json!({ "unconditional": true }),
@@ -524,7 +533,9 @@ pub fn ledger(state: &Ledger, sequence: u32, base: &str) -> Option<Value> {
             .filter(move |one| one.ledger == sequence)
     };
     let successful = of_ledger().filter(|one| succeeded(one)).count();
-    let operations: usize = of_ledger().map(|one| operations(one, base).len()).sum();
+    let operations: usize = of_ledger()
+        .map(|one| operations(one, false, base).len())
+        .sum();
     let digest = |number: u32| hex::encode(crate::horizon::ledger_hash(state, number));
     let mut record = json!({
         "id": digest(sequence), "paging_token": toid(sequence, 0, 0).to_string(), "hash": digest(sequence),
