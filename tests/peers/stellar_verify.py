@@ -10,6 +10,7 @@ Reads one JSON object per line from standard input, each with
         {"kind": "trust", "asset", "limit": decimal with 7 places}
         {"kind": "set_signer", "key": G..., "weight"}
         {"kind": "set_thresholds", "master", "low", "medium", "high"}
+        {"kind": "nothing"}: the sequence number is bumped to where it was long ago
 
 and optionally
 
@@ -29,6 +30,7 @@ import sys
 from decimal import Decimal
 
 from stellar_sdk import (
+    BumpSequence,
     ChangeTrust,
     ClaimClaimableBalance,
     CreateClaimableBalance,
@@ -128,6 +130,10 @@ def check_set_thresholds(what, operation, line, _):
     )
 
 
+def check_nothing(what, operation, line, _):
+    expect(f"{what} bumps to", operation.bump_to, 0)
+
+
 KINDS = {
     "payment": (Payment, check_payment),
     "create_claimable": (CreateClaimableBalance, check_create_claimable),
@@ -135,6 +141,7 @@ KINDS = {
     "trust": (ChangeTrust, check_trust),
     "set_signer": (SetOptions, check_set_signer),
     "set_thresholds": (SetOptions, check_set_thresholds),
+    "nothing": (BumpSequence, check_nothing),
 }
 
 

@@ -138,6 +138,7 @@ fn line(batch: &Batch, position: usize, operation: &Operation) -> Result<Value, 
         } => {
             json!({ "kind": "set_thresholds", "master": master, "low": low, "medium": medium, "high": high })
         }
+        Operation::Nothing => json!({ "kind": "nothing" }),
     })
 }
 
@@ -194,7 +195,7 @@ fn operation(rng: &mut ChaCha20Rng) -> Result<Operation, Failure> {
         _ => issued.clone(),
     };
     let [weight, low, medium, high] = rng.next_u32().to_be_bytes();
-    Ok(match rng.next_u32() % 8 {
+    Ok(match rng.next_u32() % 9 {
         0 => Operation::CreateClaimable {
             to: key_bytes(rng),
             asset,
@@ -218,10 +219,11 @@ fn operation(rng: &mut ChaCha20Rng) -> Result<Operation, Failure> {
             medium,
             high,
         },
+        5 => Operation::Nothing,
         kind => Operation::Payment {
             to: Destination {
                 key: key_bytes(rng),
-                muxed: (kind == 5).then(|| rng.next_u64()),
+                muxed: (kind == 6).then(|| rng.next_u64()),
             },
             asset,
             amount,

@@ -60,6 +60,8 @@ pub enum Operation {
         /// For changes of signers and thresholds.
         high: u8,
     },
+    /// Changes nothing but that the transaction's sequence number is used up.
+    Nothing,
 }
 
 /// Writes an operation of the account `source`, at `position` in its batch.
@@ -136,6 +138,10 @@ pub(super) fn write(
             high_threshold: Some(u32::from(*high)),
             ..no_options()
         }),
+        // A number that every account passed long ago.
+        Operation::Nothing => xdr::OperationBody::BumpSequence(xdr::BumpSequenceOp {
+            bump_to: xdr::SequenceNumber(0),
+        }),
     };
     Ok(xdr::Operation {
         source_account: None,
@@ -180,6 +186,7 @@ pub(super) fn read(operation: &xdr::Operation) -> Result<Operation, StellarError
             limit: change.limit,
         },
         xdr::OperationBody::SetOptions(options) => read_options(options)?,
+        xdr::OperationBody::BumpSequence(bump) if bump.bump_to.0 == 0 => Operation::Nothing,
         _ => return Err(refuse("an operation is of a kind that batches do not have")),
     })
 }

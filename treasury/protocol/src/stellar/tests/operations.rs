@@ -91,6 +91,16 @@ fn the_bytes_of_signers_and_thresholds_are_these() {
 }
 
 #[test]
+fn the_bytes_of_nothing_are_these() {
+    check(
+        |batch| batch.operations = vec![Operation::Nothing],
+        expect![[r#"
+            4b8fceaad7d6a188c3444f31c8316d2eecc030b0a27755c28acd764f2743ddff
+            AAAAAgAAAADqSmxj4pxSCr71UHsTLsX5lUd2rr6+e5JCHuppFEbSLAAAAGQAAAAAAAAAKgAAAAEAAAAAAAAAAAAAAABlU/EAAAAAAAAAAAEAAAAAAAAACwAAAAAAAAAAAAAAAAAAAAEURtIsAAAAQLgGgEjtpZKfRskdJLr9BfacrQIrOpMiuZXpMNVgTEYXfq/+DFLeR2Vis9Dpeahlro6tSlMzS4ua0fKgTwq1kwc="#]],
+    );
+}
+
+#[test]
 fn a_claimable_balance_is_named_by_account_sequence_and_position() {
     let mut batch = batch();
     batch.operations = vec![claimable(), batch.operations[0].clone(), claimable()];

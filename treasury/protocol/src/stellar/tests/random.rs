@@ -54,6 +54,7 @@ fn any_operation() -> impl Strategy<Value = Operation> {
             medium,
             high
         }),
+        Just(Operation::Nothing),
     ]
 }
 
