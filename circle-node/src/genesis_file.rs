@@ -10,7 +10,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use circle::genesis::Genesis;
+use circle::genesis::{Genesis, Home};
 use circle::member::Members;
 use serde_json::{Value, json};
 
@@ -35,12 +35,10 @@ fn document(genesis: &Genesis) -> Value {
         .assets
         .iter()
         .map(|(code, asset)| {
-            let issuer = asset
-                .stellar_issuer
-                .map(|key| treasury_protocol::stellar::address(&key.0));
+            let homes: Vec<Value> = asset.homes.iter().map(home).collect();
             (
                 code.to_string(),
-                json!({ "decimals": asset.decimals, "stellar_issuer": issuer }),
+                json!({ "decimals": asset.decimals, "homes": homes }),
             )
         })
         .collect();
@@ -54,6 +52,16 @@ fn document(genesis: &Genesis) -> Value {
         "policies": genesis.policies,
         "genesis": BASE64.encode(borsh::to_vec(genesis).expect("writing to memory does not fail")),
     })
+}
+
+/// Where an asset lives, for people.
+fn home(home: &Home) -> Value {
+    match home {
+        Home::Stellar { issuer } => {
+            let issuer = issuer.map(|key| treasury_protocol::stellar::address(&key.0));
+            json!({ "chain": "stellar", "issuer": issuer })
+        }
+    }
 }
 
 /// Reads a genesis file.

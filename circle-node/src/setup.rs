@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use circle::digest::digest;
-use circle::genesis::{Asset, Genesis};
+use circle::genesis::{Asset, Genesis, Home as AssetHome};
 use circle::ids::{CircleId, Key};
 use circle::machine::Machine;
 use circle::member::{Member, Members};
@@ -99,7 +99,9 @@ pub fn found(founding: &Founding<'_>) -> Result<Genesis, Problem> {
             "TFT",
             Asset {
                 decimals: 7,
-                stellar_issuer: Some(founding.tft_issuer),
+                homes: vec![AssetHome::Stellar {
+                    issuer: Some(founding.tft_issuer),
+                }],
             },
         )]),
         policies: policies::STANDARD

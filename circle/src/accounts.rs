@@ -74,6 +74,11 @@ pub fn resolve(rows: &(impl KeyValue + ?Sized), text: &str) -> Result<Option<Acc
     }
 }
 
+/// The account with a number, if there is one.
+pub fn find(rows: &(impl KeyValue + ?Sized), number: u32) -> Result<Option<Account>, StoreFault> {
+    ACCOUNTS.get(rows, number)
+}
+
 /// The account with a number that a row of this state names.
 pub fn by_number(rows: &(impl KeyValue + ?Sized), number: u32) -> Result<Account, StoreFault> {
     let missing = || StoreFault::Corrupt {

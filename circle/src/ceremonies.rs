@@ -8,11 +8,11 @@ use treasury_protocol::ceremony::{CeremonyId, GroupKey};
 use crate::digest::digest;
 use crate::genesis::Genesis;
 use crate::ids::{CircleId, Key};
-use crate::payouts::{self, Payout, PayoutState};
 use crate::rejection::{Failure, Rejection, require};
 use crate::session::Session;
 use crate::state::{KeyValue, Overlay, StoreFault};
 use crate::table::Table;
+use crate::treasury::{self, Payout, PayoutState};
 
 /// A message that a key ceremony waits for from one guardian.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,10 +115,15 @@ pub(crate) fn keygen_message(
             reason: "it is done and has no key".into(),
         };
         let key = keygen.key().ok_or_else(missing)?;
-        payouts::set_key(rows, number, Key(key.public))?;
+        treasury::set_key(rows, number, Key(key.public))?;
         KEYS.put(rows, number, &key);
     }
     Ok(())
+}
+
+/// The key that a ceremony made.
+pub fn key(rows: &(impl KeyValue + ?Sized), number: u64) -> Result<Option<GroupKey>, StoreFault> {
+    KEYS.get(rows, number)
 }
 
 /// All key ceremonies and their numbers.
@@ -153,6 +158,15 @@ pub(crate) fn begin_signing(
     };
     let key = KEYS.get(rows, ceremony)?.ok_or_else(missing)?;
     SIGNINGS.put(rows, payout.id, &Signing::new(&key, payout.hash));
+    Ok(())
+}
+
+/// Gives up the signing of a payout, if it is going on.
+pub(crate) fn end_signing(rows: &mut Overlay, payout: u64) -> Result<(), StoreFault> {
+    if let Some(signing) = SIGNINGS.get(rows, payout)? {
+        SIGNINGS.delete(rows, payout);
+        FINISHED.put(rows, payout, &signing);
+    }
     Ok(())
 }
 
@@ -200,7 +214,11 @@ fn sign_message(rows: &mut Overlay, guardian: u32, one: &SignMessage) -> Result<
             format!("payout {} is not being signed", one.payout),
         )
     };
-    let payout = payouts::payout(rows, one.payout)?.ok_or_else(missing)?;
+    let payout = treasury::payout(rows, one.payout)?.ok_or_else(missing)?;
+    let wallet = treasury::wallet(rows, &payout.wallet)?.ok_or_else(missing)?;
+    if let Some(reason) = &wallet.paused {
+        return Err(treasury::paused(&wallet.name, reason).into());
+    }
     let mut signing = SIGNINGS
         .get(rows, one.payout)?
         .filter(|_| payout.state == PayoutState::Signing)
@@ -210,7 +228,7 @@ fn sign_message(rows: &mut Overlay, guardian: u32, one: &SignMessage) -> Result<
         .apply(&key, participant(guardian), &one.message)
         .map_err(|error| Rejection::new(error.code(), error.to_string()))?;
     if let Some(signature) = signing.signature() {
-        payouts::signed(rows, one.payout, signature)?;
+        treasury::signed(rows, one.payout, key.public, signature)?;
         SIGNINGS.delete(rows, one.payout);
         FINISHED.put(rows, one.payout, &signing);
     } else {
@@ -224,8 +242,9 @@ fn key_of(rows: &(impl KeyValue + ?Sized), payout: &Payout) -> Result<GroupKey, 
         what: "a group key",
         reason: format!("wallet {} has none", payout.wallet),
     };
-    let wallet = payouts::wallet(rows, &payout.wallet)?.ok_or_else(missing)?;
-    KEYS.get(rows, wallet.ceremony)?.ok_or_else(missing)
+    let wallet = treasury::wallet(rows, &payout.wallet)?.ok_or_else(missing)?;
+    let ceremony = wallet.ceremony().ok_or_else(missing)?;
+    KEYS.get(rows, ceremony)?.ok_or_else(missing)
 }
 
 /// The public state of a payout's signing.
@@ -268,10 +287,13 @@ pub(crate) fn sign_duties(rows: &dyn KeyValue, guardian: u32) -> Result<Vec<Sign
             .last_chunk()
             .map(|bytes| u64::from_be_bytes(*bytes))
             .ok_or_else(missing)?;
-        let payout = payouts::payout(rows, id)?.ok_or_else(missing)?;
-        let ceremony = payouts::wallet(rows, &payout.wallet)?
-            .ok_or_else(missing)?
-            .ceremony;
+        let payout = treasury::payout(rows, id)?.ok_or_else(missing)?;
+        let wallet = treasury::wallet(rows, &payout.wallet)?.ok_or_else(missing)?;
+        // A paused wallet signs nothing; its sessions go on when it is resumed.
+        if wallet.paused.is_some() {
+            continue;
+        }
+        let ceremony = wallet.ceremony().ok_or_else(missing)?;
         let key = key_of(rows, &payout)?;
         duties.push(SignDuty {
             payout,

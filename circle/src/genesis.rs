@@ -38,8 +38,18 @@ pub struct Genesis {
 pub struct Asset {
     /// How many decimals one whole has in minor units, 0 to 9.
     pub decimals: u8,
-    /// Who issues it on Stellar; `None` if it does not live there.
-    pub stellar_issuer: Option<Key>,
+    /// The chains on which it lives; none for what is only counted here.
+    pub homes: Vec<Home>,
+}
+
+/// Where an asset lives.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Home {
+    /// On Stellar.
+    Stellar {
+        /// The account that issues it; `None` for XLM.
+        issuer: Option<Key>,
+    },
 }
 
 /// What runs the policies, and within which bounds: in the state from the first block on, so that a proof against any

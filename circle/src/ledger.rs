@@ -112,6 +112,24 @@ pub fn receive(rows: &mut Overlay, book: &str, amount: &Amount) -> Result<(), Fa
     add(rows, book, amount)
 }
 
+/// Records that `amount` of `book` left on a chain.
+pub fn spend(rows: &mut Overlay, book: &str, amount: &Amount) -> Result<(), Failure> {
+    check_book(book)?;
+    check_positive(amount)?;
+    let available = balance(rows, book, &amount.asset)?;
+    require(available >= amount.units, "ledger.insufficient", || {
+        format!(
+            "{book} holds {available} units of {}, {} have left",
+            amount.asset, amount.units
+        )
+    })?;
+    // What a book holds was observed, so the difference is not negative.
+    let total = observed(rows, &amount.asset)? - amount.units;
+    OBSERVED.put(rows, amount.asset.as_str(), &total);
+    set(rows, book, &amount.asset, available - amount.units);
+    Ok(())
+}
+
 /// Whether the books that changed between two views changed by exactly what was observed, asset by asset.
 ///
 /// Looks at the changed rows only, so that every block can afford it.

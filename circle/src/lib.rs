@@ -32,7 +32,6 @@ pub mod machine;
 pub mod member;
 pub mod natives;
 pub mod outbox;
-pub mod payouts;
 pub mod policies;
 pub mod receipt;
 pub mod rehearsal;
@@ -42,6 +41,7 @@ pub mod session;
 mod simulate;
 pub mod state;
 mod table;
+pub mod treasury;
 pub mod trial;
 
 pub use account::{Account, NONCE_WINDOW, NonceWindow, ROLES, check_name};

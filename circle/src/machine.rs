@@ -19,7 +19,6 @@ use crate::ids::Key;
 use crate::ledger;
 use crate::natives;
 use crate::outbox;
-use crate::payouts;
 use crate::policies::{self, Language, Library};
 use crate::receipt::{self, OK, Receipt, Source, writes_digest};
 use crate::rejection::{Rejection, require};
@@ -28,6 +27,7 @@ use crate::session::{BlockContext, Refusal, Session, Stop};
 use crate::state::{
     Change, CommitBatch, Head, KeyValue, Memory, Overlay, Region, RegionView, StoreFault, Tree,
 };
+use crate::treasury;
 use crate::trial::Trial;
 
 /// The stack, in bytes, that the thread calling [`Machine::execute`] needs for the deepest script the limits allow.
@@ -414,7 +414,7 @@ pub(crate) fn close(
     }
     let height = session.context.height;
     outbox::put(&mut session.rows, height, receipts);
-    payouts::release(&mut session)?;
+    treasury::release(&mut session)?;
     Ok(session)
 }
 

@@ -15,9 +15,9 @@ use crate::digest::Hash;
 use crate::host::PolicyHost;
 use crate::iou;
 use crate::ledger;
-use crate::payouts;
 use crate::rejection::Rejection;
 use crate::session::Stop;
+use crate::treasury;
 
 /// The most consumers that one call names.
 const CONSUMERS_AT_ONCE: usize = 1_000;
@@ -208,14 +208,14 @@ pub(crate) fn call(
                 .iter()
                 .map(payout_line)
                 .collect::<Result<Vec<_>, _>>()?;
-            let ids = payouts::plan(host.session(), wallet, lines)?;
+            let ids = treasury::plan(host.session(), wallet, lines)?;
             Ok(Value::List(ids.into_iter().map(Value::Id).collect()))
         }
         ("treasury", "ready", [Value::Text(wallet), Value::Text(asset)]) => {
             let asset = known_asset(host, asset)?;
             let session = host.session();
             let genesis = session.context.genesis.clone();
-            let code = payouts::obstacle(&session.rows, &genesis, wallet, &asset)?;
+            let code = treasury::obstacle(&session.rows, &genesis, wallet, &asset)?;
             Ok(Value::Text(code.map_or_else(String::new, |rejection| {
                 rejection.code.into_owned()
             })))

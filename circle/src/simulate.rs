@@ -9,12 +9,12 @@ use threescript::value::{Amount, AssetCode, Value};
 
 use crate::account::Account;
 use crate::emitted::Emitted;
-use crate::payouts::{Payout, Wallet};
 use crate::policies::{Activation, Active};
 use crate::receipt::{Effect, Event, OK};
 use crate::rejection::Rejection;
 use crate::session::{ActivePolicies, Refusal, Session, Stop};
 use crate::state::{StoreFault, Write};
+use crate::treasury::{Payout, Wallet};
 
 /// The most that each list of the answer names, and the bytes of all that is listed.
 const LISTED_MAX: usize = 256;
@@ -22,8 +22,17 @@ const BYTES_MAX: usize = 1024 * 1024;
 
 /// The tables of the kernel by the prefix of their keys, as people read them. Rows that only help to find others are not
 /// listed, and the books of the ledger are money.
-const KERNEL_TABLES: [(&[u8], &str); 20] = [
+const KERNEL_TABLES: [(&[u8], &str); 29] = [
     (b"k2", "owed"),
+    (b"k3a", "payees"),
+    (b"k3c", "claimables"),
+    (b"k3d", "differences"),
+    (b"k3h", "holdings"),
+    (b"k3o", "open_payouts"),
+    (b"k3p", "who_can_receive"),
+    (b"k3s", "observations"),
+    (b"k3v", "confirmations"),
+    (b"k3w", "confirmers"),
     (b"ka", "accounts"),
     (b"kd", "divergences"),
     (b"ke", "wallets"),
@@ -247,8 +256,12 @@ fn kernel_columns(table: &str, value: &[u8]) -> Value {
         }),
         "wallets" => read::<Wallet>(value).map(|wallet| {
             map([
-                ("network", text(wallet.network)),
-                ("next_sequence", Value::Int(wallet.next_sequence)),
+                ("chain", text(wallet.chain.to_string())),
+                (
+                    "next_sequence",
+                    wallet.next_sequence.map_or(Value::Unit, Value::Int),
+                ),
+                ("paused", wallet.paused.map_or(Value::Unit, text)),
             ])
         }),
         "payouts" => read::<Payout>(value).map(|payout| {
@@ -266,7 +279,7 @@ fn kernel_columns(table: &str, value: &[u8]) -> Value {
             ])
         }),
         "params" => read::<Value>(value),
-        "observed" => read::<i64>(value).map(Value::Int),
+        "observed" | "holdings" => read::<i64>(value).map(Value::Int),
         "deposits" => read::<u64>(value).map(count),
         "active_policies" => {
             read::<Active>(value).map(|active| map([("hash", Value::Bytes(active.hash.to_vec()))]))

@@ -48,6 +48,6 @@ fn main() {
         circle
             .payouts(0)
             .iter()
-            .all(|payout| payout.signature.is_some())
+            .all(|payout| payout.proof.is_some())
     );
 }

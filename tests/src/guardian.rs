@@ -19,9 +19,9 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use threescript::action::{Action, Mark};
 use threescript::value::Value;
-use treasury_protocol::ceremony::KeyShare;
 use treasury_protocol::ceremony::keygen::{Conclusion, Participant, Phase, Seed};
-use treasury_protocol::ceremony::sign::{Duty, SigningNonces};
+use treasury_protocol::ceremony::sign::{Duty, Signing, SigningNonces};
+use treasury_protocol::ceremony::{GroupKey, KeyShare};
 
 /// A guardian. What it knows comes from blocks, but for its secrets.
 pub struct Guardian {
@@ -227,6 +227,43 @@ impl Guardian {
     pub fn forget_nonces(&mut self) {
         self.nonces.clear();
     }
+}
+
+/// A signature by the shares of all guardians over anything, without the circle.
+pub fn sign_together(
+    guardians: &mut [Guardian],
+    ceremony: u64,
+    key: &GroupKey,
+    hash: &[u8; 32],
+) -> [u8; 64] {
+    let mut signing = Signing::new(key, *hash);
+    let mut nonces = BTreeMap::new();
+    for _ in 0..3 {
+        for (index, guardian) in (1u16..).zip(guardians.iter_mut()) {
+            let share = &guardian.shares[&ceremony];
+            let message = match signing.duty(index) {
+                Some(Duty::Commit) => {
+                    let (drawn, message) = SigningNonces::commit(share, &mut guardian.rng)
+                        .expect("the share is sound");
+                    nonces.insert(index, drawn);
+                    message
+                }
+                Some(Duty::Share { session }) => {
+                    let nonces = nonces.remove(&index).expect("it committed");
+                    let made = nonces.sign(share, key, &signing, session, hash);
+                    made.expect("the session is this signing's")
+                }
+                _ => continue,
+            };
+            signing
+                .apply(key, index, &message)
+                .expect("the message is due");
+            if let Some(signature) = signing.signature() {
+                return signature;
+            }
+        }
+    }
+    panic!("enough guardians have shares");
 }
 
 /// The action that attests a checkpoint.

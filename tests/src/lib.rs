@@ -3,6 +3,7 @@
 
 mod guardian;
 pub mod hostile;
+pub mod money;
 pub mod random;
 mod simulation;
 

@@ -7,15 +7,15 @@ use circle::block::Block;
 use circle::checkpoint::Checkpoint;
 use circle::digest::digest;
 use circle::envelope::Envelope;
-use circle::genesis::{Asset, Genesis};
+use circle::genesis::{Asset, Genesis, Home};
 use circle::ids::{CircleId, Key};
 use circle::iou::{Iou, Price, SignedIou};
 use circle::machine::Machine;
 use circle::member::{Member, Members};
-use circle::payouts::{Payout, payouts};
 use circle::policies::{Language, Library};
 use circle::receipt::Receipt;
 use circle::session::{BlockContext, Session};
+use circle::treasury::{Payout, payouts};
 use circle::{Fault, digest::encode};
 use ed25519_zebra::SigningKey;
 use threescript::action::{Action, Mark};
@@ -83,7 +83,9 @@ impl Simulation {
                 tft(),
                 Asset {
                     decimals: 7,
-                    stellar_issuer: Some(issuer),
+                    homes: vec![Home::Stellar {
+                        issuer: Some(issuer),
+                    }],
                 },
             )]),
             policies,
@@ -156,6 +158,11 @@ impl Simulation {
             self.block(due);
         }
         panic!("the guardians never come to rest");
+    }
+
+    /// The clock, in milliseconds since 1970.
+    pub fn time_ms(&self) -> u64 {
+        self.time_ms
     }
 
     /// Lets time pass without blocks.

@@ -3,5 +3,6 @@
 pub mod client;
 pub mod declarations;
 pub mod server;
+pub mod treasury;
 pub mod types;
 pub mod values;

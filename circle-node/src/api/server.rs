@@ -24,6 +24,7 @@ use super::{declarations, values};
 use crate::node::answers;
 use crate::node::core::Core;
 use crate::node::status::status as status_of;
+use crate::node::treasury;
 use crate::problem::Problem;
 
 /// The longest a request may wait for something to happen.
@@ -333,7 +334,7 @@ async fn outbox(State(api): State<Api>) -> Result<Response, Refused> {
 }
 
 async fn payouts(State(api): State<Api>) -> Result<Response, Refused> {
-    Ok(Json(answers::payouts(&api.core)?).into_response())
+    Ok(Json(treasury::answers::payouts(&api.core)?).into_response())
 }
 
 async fn owed(State(api): State<Api>) -> Answer<At<OwedList>> {

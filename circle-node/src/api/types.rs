@@ -1,5 +1,7 @@
 //! What the API says, in JSON. Hashes and keys are hexadecimal, amounts decimal strings of whole units.
 
+pub use super::treasury::{Check, Holding, Line, Payout, Payouts, Report, Wallet};
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -365,62 +367,6 @@ pub struct At<T> {
     /// The answer.
     #[serde(flatten)]
     pub answer: T,
-}
-
-/// `GET /v1/payouts`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Payouts {
-    /// All, by number.
-    pub payouts: Vec<Payout>,
-    /// The wallets.
-    pub wallets: Vec<Wallet>,
-}
-
-/// A wallet.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Wallet {
-    /// The name.
-    pub name: String,
-    /// The network's passphrase.
-    pub network_passphrase: String,
-    /// The group key's account, once the key is made.
-    pub account: Option<String>,
-    /// Where its key ceremony is.
-    pub ceremony: String,
-    /// Whom the ceremony waits for.
-    pub waiting_for: Vec<String>,
-}
-
-/// A payout.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Payout {
-    /// Its number.
-    pub id: u64,
-    /// `planned`, `signing` or `signed`.
-    pub state: String,
-    /// The group key's account.
-    pub wallet: String,
-    /// The network's passphrase.
-    pub network_passphrase: String,
-    /// The transaction's hash on that network.
-    pub tx_hash: String,
-    /// The signed envelope, base64.
-    pub envelope_xdr: Option<String>,
-    /// Who gets what.
-    pub lines: Vec<Line>,
-}
-
-/// A line of a payout.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Line {
-    /// The account in the circle.
-    pub account: String,
-    /// Its Stellar account.
-    pub to: String,
-    /// The asset.
-    pub asset: String,
-    /// How much.
-    pub amount: String,
 }
 
 /// `GET /v1/owed`.

@@ -92,7 +92,7 @@ pub async fn make(client: &Client, status: &Status, ious: Ious) -> Result<Value,
         .answer
         .payouts
         .iter()
-        .any(|payout| payout.state != "signed");
+        .any(|payout| payout.envelope_xdr.is_none());
     let mut document = json!({
         "circle": status.circle,
         "guardians": status.guardians.len(),

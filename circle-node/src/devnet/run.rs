@@ -312,9 +312,10 @@ impl Run<'_> {
                             .answer
                             .payouts
                             .iter()
-                            .all(|payout| payout.state == "signed");
+                            .all(|payout| payout.envelope_xdr.is_some());
                         // The last attestations make the document complete.
-                        certified && signed && status.waiting.is_empty()
+                        let rest = status.waiting.len() - status.payouts_waiting.len();
+                        certified && signed && rest == 0
                     }
                     Until::Waiting => {
                         certified

@@ -330,8 +330,8 @@ impl Agent {
                 // The bytes are computed again from this node's own state; the hash in the ceremony is not believed.
                 let hash = duty
                     .payout
-                    .batch
-                    .hash(&duty.payout.network)
+                    .transaction
+                    .hash()
                     .map_err(|error| Problem::of(error.code(), error))?;
                 self.secrets.answer(&hash, session)?;
                 match nonces.sign(&share, &duty.key, &duty.signing, session, &hash) {

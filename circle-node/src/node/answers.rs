@@ -4,24 +4,21 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use circle::ceremonies;
 use circle::checkpoint;
 use circle::digest::Hash;
 use circle::iou;
 use circle::outbox;
-use circle::payouts;
 use circle::policies;
 use circle::receipt::{self, Source};
 use circle::rejection::Failure;
 use serde_json::json;
 use threescript::value::Assets;
-use treasury_protocol::stellar::address;
 
 use super::core::{Core, Rows};
-use super::status::{missing_attestations, participants, phase_name, standings};
+use super::status::{missing_attestations, standings};
 use crate::api::declarations;
 use crate::api::types::*;
-use crate::api::values::{fixed, to_json, units};
+use crate::api::values::{fixed, to_json};
 use crate::problem::Problem;
 
 pub(super) fn own_checkpoint(rows: &Rows, height: u64) -> Result<Checkpoint, Problem> {
@@ -186,7 +183,7 @@ fn named(actor: &str, name: &str, data: &threescript::value::Value, assets: &Ass
     }
 }
 
-fn assets(core: &Core) -> Result<Assets, Problem> {
+pub(super) fn assets(core: &Core) -> Result<Assets, Problem> {
     core.genesis
         .decimals()
         .map_err(|error| Problem::of("genesis.assets", error))
@@ -233,62 +230,6 @@ pub fn outbox(core: &Core) -> Result<At<serde_json::Value>, Problem> {
         entries.iter().map(entry).collect()
     };
     let answer = json!({ "held": entries(outbox::held(&rows.state)?), "released": entries(outbox::released(&rows.state)?) });
-    Ok(At {
-        height: rows.height,
-        certified_height: rows.certified_height,
-        answer,
-    })
-}
-
-/// All payouts and wallets.
-pub fn payouts(core: &Core) -> Result<At<Payouts>, Problem> {
-    let rows = core.certified()?;
-    let assets = assets(core)?;
-    let payout = |payout: payouts::Payout| Payout {
-        id: payout.id,
-        state: payout.state.name().into(),
-        wallet: address(&payout.batch.source),
-        envelope_xdr: payout.envelope(),
-        tx_hash: hex::encode(payout.hash),
-        lines: payout
-            .lines
-            .iter()
-            .map(|line| Line {
-                account: line.account.clone(),
-                to: address(&line.to.0),
-                asset: line.amount.asset.to_string(),
-                amount: units(&line.amount, &assets),
-            })
-            .collect(),
-        network_passphrase: payout.network,
-    };
-    let keygens = ceremonies::keygens(&rows.state)?;
-    let wallet = |wallet: payouts::Wallet| {
-        let keygen = keygens
-            .iter()
-            .find(|(number, _)| *number == wallet.ceremony)
-            .map(|(_, keygen)| keygen);
-        Wallet {
-            name: wallet.name,
-            network_passphrase: wallet.network,
-            account: wallet.key.map(|key| address(&key.0)),
-            ceremony: keygen
-                .map_or("unknown", |keygen| phase_name(keygen.phase()))
-                .into(),
-            waiting_for: keygen
-                .map_or_else(Vec::new, |keygen| participants(core, &keygen.waiting_for())),
-        }
-    };
-    let answer = Payouts {
-        payouts: payouts::payouts(&rows.state)?
-            .into_iter()
-            .map(payout)
-            .collect(),
-        wallets: payouts::wallets(&rows.state)?
-            .into_iter()
-            .map(wallet)
-            .collect(),
-    };
     Ok(At {
         height: rows.height,
         certified_height: rows.certified_height,

@@ -14,6 +14,7 @@ mod head;
 mod nonces;
 mod secrets;
 pub mod status;
+pub mod treasury;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -6,13 +6,14 @@ use circle::ceremonies;
 use circle::checkpoint;
 use circle::duties::Agreement;
 use circle::gate::{self, Standing};
-use circle::payouts::{self, PayoutState};
 use circle::receipt::{self, Source};
+use circle::treasury as money;
 use threescript::engine::Limits;
 use treasury_protocol::ceremony::keygen::Phase;
 
 use super::answers::{self, own_checkpoint};
 use super::core::{Core, Rows};
+use super::treasury;
 use crate::api::types::*;
 use crate::problem::Problem;
 
@@ -45,7 +46,7 @@ pub fn status(core: &Core) -> Result<Status, Problem> {
             agreed_height: standing.agreed_height,
             benched: standing.benched,
         });
-    let payouts_waiting = payouts_waiting(core, &rows, &standings)?;
+    let payouts_waiting = payouts_waiting(core, &rows)?;
     let mut waiting = Vec::new();
     if log.last_block_age_ms > QUIET_MS {
         let away = core
@@ -222,34 +223,16 @@ pub(super) fn phase_name(phase: Phase) -> &'static str {
     }
 }
 
-fn payouts_waiting(
-    core: &Core,
-    rows: &Rows,
-    standings: &[Standing],
-) -> Result<Vec<PayoutWaiting>, Problem> {
+fn payouts_waiting(core: &Core, rows: &Rows) -> Result<Vec<PayoutWaiting>, Problem> {
     let mut waiting = Vec::new();
-    for payout in payouts::payouts(&rows.state)? {
-        let (with, waiting_for) = match payout.state {
-            PayoutState::Planned => (
-                format!("unanimity of height {}", payout.height),
-                missing_attestations(core, standings, payout.height),
-            ),
-            PayoutState::Signing => {
-                let signing = ceremonies::signing(&rows.state, payout.id)?;
-                (
-                    "signatures".to_owned(),
-                    signing.map_or_else(Vec::new, |signing| {
-                        participants(core, &signing.waiting_for())
-                    }),
-                )
-            }
-            PayoutState::Signed => continue,
-        };
+    for payout in money::open(&rows.state)? {
+        let wallet = money::wallet(&rows.state, &payout.wallet)?;
+        let paused = wallet.and_then(|wallet| wallet.paused);
         waiting.push(PayoutWaiting {
             payout: payout.id,
             state: payout.state.name().into(),
-            with,
-            waiting_for,
+            with: treasury::answers::waiting_with(&payout, paused.as_deref()),
+            waiting_for: treasury::answers::waiting_for(core, rows, &payout)?,
         });
     }
     Ok(waiting)

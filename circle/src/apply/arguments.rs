@@ -72,6 +72,17 @@ impl<'a> Arguments<'a> {
         }
     }
 
+    pub fn amounts(&self, name: &str) -> Result<Vec<Amount>, Rejection> {
+        let Some(Value::List(items)) = self.value(name) else {
+            return Err(missing(name));
+        };
+        let amount = |item: &Value| match item {
+            Value::Amount(amount) => Ok(amount.clone()),
+            _ => Err(missing(name)),
+        };
+        items.iter().map(amount).collect()
+    }
+
     pub fn texts(&self, name: &str) -> Result<Vec<String>, Rejection> {
         let Some(Value::List(items)) = self.value(name) else {
             return Err(missing(name));

@@ -3,9 +3,9 @@
 use super::Arguments;
 use crate::authority::Authority;
 use crate::ceremonies;
-use crate::payouts;
 use crate::rejection::Rejection;
 use crate::session::{Session, Stop};
+use crate::treasury;
 
 pub fn apply(
     session: &mut Session,
@@ -47,11 +47,12 @@ fn start(
     let genesis = session.context.genesis.clone();
     let ceremony = ceremonies::begin_keygen(&mut session.rows, &genesis, threshold)?;
     let (wallet, network) = (arguments.text("wallet")?, arguments.text("network")?);
-    Ok(payouts::open_wallet(
+    let sequence = Some(arguments.int("sequence")?).filter(|sequence| *sequence != -1);
+    Ok(treasury::open_wallet(
         &mut session.rows,
         wallet,
         network,
         ceremony,
-        arguments.int("sequence")?,
+        sequence,
     )?)
 }

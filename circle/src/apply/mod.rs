@@ -53,7 +53,7 @@ fn run(
         "circle" => circle::apply(session, authority, &action.name, &arguments),
         "policy" => policy::apply(session, authority, &action.name, &arguments),
         "ceremony" => ceremony::apply(session, authority, &action.name, &arguments),
-        _ => treasury::apply(session, authority, &arguments),
+        _ => treasury::apply(session, authority, &action.name, &arguments),
     }
 }
 
@@ -149,7 +149,7 @@ fn declare_all() -> Vec<Signature> {
                 (
                     "sequence",
                     Type::Int,
-                    "the account's sequence number on the chain",
+                    "the account's sequence number on the chain; -1 to let the guardians look",
                 ),
                 (
                     "threshold",
@@ -189,17 +189,95 @@ fn declare_all() -> Vec<Signature> {
                 ),
             ],
         ),
+        declare(
+            "treasury",
+            "observe",
+            &[(
+                "observations",
+                Type::Bytes,
+                "what this guardian's node saw on the chains",
+            )],
+        ),
+        declare(
+            "treasury",
+            "receive_at",
+            &[
+                ("account", Type::Account, "who is paid"),
+                ("chain", Type::Text, "the kind of chain: stellar"),
+                ("address", Type::Text, "where on that chain"),
+                (
+                    "memo",
+                    Type::Text,
+                    "what has to come along; empty for nothing",
+                ),
+            ],
+        ),
+        declare(
+            "treasury",
+            "checks",
+            &[
+                ("wallet", Type::Text, "whose payouts people check"),
+                (
+                    "from",
+                    Type::List(Box::new(Type::Amount)),
+                    "the smallest line of each asset that is checked",
+                ),
+                ("confirmations", Type::Int, "how many have to confirm"),
+            ],
+        ),
+        declare(
+            "treasury",
+            "confirmer",
+            &[
+                ("guardian", Type::Account, "for whom"),
+                (
+                    "account",
+                    Type::Account,
+                    "the account of the person's own key",
+                ),
+            ],
+        ),
+        declare(
+            "treasury",
+            "confirm",
+            &[
+                ("payout", Type::Id, "the payout"),
+                ("transaction", Type::Bytes, "the hash of its transaction"),
+            ],
+        ),
+        declare(
+            "treasury",
+            "pause",
+            &[
+                ("wallet", Type::Text, "what is stopped"),
+                ("reason", Type::Text, "why, for everybody"),
+            ],
+        ),
+        declare(
+            "treasury",
+            "resume",
+            &[("wallet", Type::Text, "what goes on")],
+        ),
+        declare(
+            "treasury",
+            "retry",
+            &[("payout", Type::Id, "a payout that failed on its chain")],
+        ),
+        declare(
+            "treasury",
+            "cancel",
+            &[("payout", Type::Id, "a payout that is to be taken back")],
+        ),
     ]
 }
 
 fn declare(actor: &str, name: &str, params: &[(&str, Type, &str)]) -> Signature {
-    // 0 stands for what the circle would choose by itself.
-    let default = |name: &str| {
-        let optional = matches!(
-            (actor, name),
-            ("ceremony", "threshold") | ("policy", "height")
-        );
-        optional.then_some(Value::Int(0))
+    // What the circle would choose by itself.
+    let default = |name: &str| match (actor, name) {
+        ("ceremony", "threshold") | ("policy", "height") => Some(Value::Int(0)),
+        ("ceremony", "sequence") => Some(Value::Int(-1)),
+        ("treasury", "memo") => Some(Value::Text(String::new())),
+        _ => None,
     };
     let params = params
         .iter()

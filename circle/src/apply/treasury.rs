@@ -1,14 +1,91 @@
-//! What arrived on the chains.
+//! Wallets and what their chains show.
+
+use threescript::value::Value;
 
 use super::Arguments;
 use crate::authority::Authority;
-use crate::payouts;
 use crate::receipt::Event;
+use crate::rejection::Rejection;
 use crate::session::{Session, Stop};
-use threescript::value::Value;
+use crate::treasury;
 
-/// Runs `treasury.deposit`, the one command of this actor.
 pub fn apply(
+    session: &mut Session,
+    authority: &Authority,
+    name: &str,
+    arguments: &Arguments<'_>,
+) -> Result<(), Stop> {
+    match name {
+        "deposit" => return deposit(session, authority, arguments),
+        "observe" => {
+            let guardian = authority.member(session.context.members())?;
+            treasury::observe(session, guardian, arguments.bytes("observations")?)?;
+        }
+        "confirm" => treasury::confirm(
+            session,
+            authority,
+            arguments.id("payout")?,
+            &arguments.hash("transaction")?,
+        )?,
+        "confirmer" => {
+            let (guardian, account) = (
+                arguments.account(session, "guardian")?,
+                arguments.account(session, "account")?,
+            );
+            treasury::name_confirmer(session, authority, &guardian.name, &account.name)?;
+        }
+        "receive_at" => {
+            let account = arguments.account(session, "account")?;
+            if authority.name() != account.name {
+                authority.require_circle()?;
+            }
+            treasury::receive_at(
+                &mut session.rows,
+                &account.name,
+                arguments.text("chain")?,
+                arguments.text("address")?,
+                arguments.text("memo")?,
+            )?;
+        }
+        // Stopping is for everybody who sees something wrong, going on is not.
+        "pause" => {
+            if !authority.is_circle() {
+                authority.member(session.context.members())?;
+            }
+            treasury::pause(
+                session,
+                arguments.text("wallet")?,
+                arguments.text("reason")?,
+            )?;
+        }
+        _ => {
+            authority.require_circle()?;
+            by_circle(session, name, arguments)?;
+        }
+    }
+    Ok(())
+}
+
+fn by_circle(session: &mut Session, name: &str, arguments: &Arguments<'_>) -> Result<(), Stop> {
+    match name {
+        "checks" => treasury::set_checks(
+            session,
+            arguments.text("wallet")?,
+            arguments.amounts("from")?,
+            arguments.number("confirmations")?,
+        )?,
+        "resume" => treasury::resume(session, arguments.text("wallet")?)?,
+        "retry" => treasury::retry(session, arguments.id("payout")?)?,
+        "cancel" => treasury::cancel(session, arguments.id("payout")?)?,
+        _ => {
+            let message = format!("the treasury has no action {name}");
+            return Err(Rejection::new("action.unknown", message).into());
+        }
+    }
+    Ok(())
+}
+
+fn deposit(
     session: &mut Session,
     authority: &Authority,
     arguments: &Arguments<'_>,
@@ -17,7 +94,7 @@ pub fn apply(
     let account = arguments.account(session, "account")?;
     let (wallet, reference) = (arguments.text("wallet")?, arguments.text("reference")?);
     let (height, amount) = (session.context.height, arguments.amount("amount")?);
-    payouts::deposit(
+    treasury::deposit(
         &mut session.rows,
         height,
         wallet,

@@ -501,6 +501,7 @@ fn a_simulated_script_shows_what_it_would_do_and_leaves_nothing_behind() {
         reason: ""
         writes
           {after: 9, before: (), key: "shop stock", policy: "circle", table: "params"}
+          {after: 50000000, before: (), key: "main TFT", policy: "circle", table: "holdings"}
           {after: 7, before: (), key: "main a", policy: "circle", table: "deposits"}
           {after: 50000000, before: (), key: "TFT", policy: "circle", table: "observed"}
           {after: {due: 3, id: #1}, before: (), key: #1, policy: "auditor", table: "seen"}

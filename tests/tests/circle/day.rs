@@ -1,6 +1,6 @@
 //! A day in a circle: IOUs in, a signed payout out, and everything that may get in between.
 
-use circle::payouts::PayoutState;
+use circle::treasury::PayoutState;
 use guardian_tests::{Simulation, rejected, tft};
 
 fn day(seed: u64) -> Simulation {

@@ -177,16 +177,16 @@ fn a_block_and_the_first_checkpoints_of_a_circle() {
     let mut circle = Simulation::with_policies(9, 1, None, vec![SMALL.into()]);
     check(
         circle.genesis.digest(),
-        expect!["93d8cba93546ed4fa2956880962850fc727d1cb65c803f5f6ec55359e99ce4ff"],
+        expect!["f20f04e5d6d503ffec55a1f807aee573effcfbbeb4fe88b4ea9308ffbd14b67b"],
     );
     check(
         circle.guardians[0].head().state_root,
-        expect!["094ab2c86867311fa2d8e5a8b5342221863e8fa00d8dfa5ba3369e4baf7b4fb3"],
+        expect!["e190e847473906067fb53b5d0774b4074e2ab56f186a48651a6b1b4c6d6e011d"],
     );
     circle.account("alice");
     check(
         circle.guardians[0].head().checkpoint,
-        expect!["dd3db37488125329bb27126d15de43e882630c80ebf7a4367136cab810f01fef"],
+        expect!["cfc2a5656064f176e9c31660151b905aa583678cfc8853a5708f24958e1632aa"],
     );
     // A param that the circle decided, and what a schedule, a reaction and an invariant leave behind.
     let text = |text: &str| Value::Text(text.into());
@@ -220,6 +220,6 @@ fn a_block_and_the_first_checkpoints_of_a_circle() {
     );
     check(
         circle.guardians[0].head().state_root,
-        expect!["ae02ad97252a3754b30c57a075dfed2d71f976bfddfdd12c195c9f781bc5de5f"],
+        expect!["a80af23f1fc21f1db1e6a2bfc0dcfb69065bf37dcb8106752009f3e56f289b11"],
     );
 }

@@ -3,7 +3,7 @@
 use circle::block::Block;
 use circle::digest::Hash;
 use circle::genesis::Genesis;
-use circle::payouts::PayoutState;
+use circle::treasury::PayoutState;
 use expect_test::expect;
 use guardian_tests::{Simulation, act, policies, tft};
 use threescript::value::{Amount, Value};

@@ -3,7 +3,7 @@
 use circle::duties::{Agreement, agreement};
 use circle::gate::{self, divergences};
 use circle::outbox;
-use circle::payouts::PayoutState;
+use circle::treasury::PayoutState;
 use guardian_tests::{DAY_MS, Simulation, act};
 use threescript::value::Value;
 

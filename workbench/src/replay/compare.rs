@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use circle::block::Block;
 use circle::ledger;
-use circle::payouts;
 use circle::receipt::{Receipt, Source};
 use circle::state::{Memory, Region, RegionView};
+use circle::treasury;
 use serde::Serialize;
 use threescript::policy::Policy;
 use threescript::value::{Amount, AssetCode, Assets};
@@ -312,7 +312,7 @@ fn planned(state: &RegionView, from: u64) -> Result<Planned, Problem> {
         count: 0,
         lines: BTreeMap::new(),
     };
-    for payout in payouts::payouts(state)? {
+    for payout in treasury::payouts(state)? {
         if payout.height < from {
             continue;
         }

@@ -3,7 +3,7 @@
 use circle::authority::Authority;
 use circle::ceremonies::{self, KeygenDuty};
 use circle::digest::digest;
-use circle::payouts;
+use circle::treasury;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use threescript::action::{Action, Mark};
@@ -45,8 +45,8 @@ impl Scratch {
                 }
             }
         }
-        match payouts::wallet(self.rehearsal.rows(), name)? {
-            Some(wallet) if wallet.key.is_some() => Ok(()),
+        match treasury::wallet(self.rehearsal.rows(), name)? {
+            Some(wallet) if wallet.address.is_some() => Ok(()),
             _ => Err(Refused::new(
                 "wallet.no_key",
                 format!("the ceremony of {name} made no key"),

@@ -11,12 +11,12 @@ use std::sync::Arc;
 
 use circle::authority::Authority;
 use circle::digest::digest;
-use circle::genesis::{Asset, Genesis};
+use circle::genesis::{Asset, Genesis, Home};
 use circle::ids::{CircleId, Key};
 use circle::member::{Member, Members};
-use circle::payouts;
 use circle::rehearsal::{Rehearsal, Rehearsed, Snapshot};
 use circle::session::{Refusal, Stop};
+use circle::treasury;
 use ed25519_zebra::SigningKey;
 use threescript::action::{Action, Mark, Signature, read};
 use threescript::engine::{Limits, Observer, PROFILE};
@@ -330,7 +330,7 @@ impl Scratch {
     }
 
     fn open_wallet(&mut self, name: &str) -> Result<(), Refused> {
-        if payouts::wallet(self.rehearsal.rows(), name)?.is_some() {
+        if treasury::wallet(self.rehearsal.rows(), name)?.is_some() {
             return Ok(());
         }
         let params = vec![
@@ -363,7 +363,9 @@ fn genesis(policies: Vec<String>) -> Genesis {
     let issuer = Key::of(&secret("issuer"));
     let asset = |decimals: u8| Asset {
         decimals,
-        stellar_issuer: Some(issuer),
+        homes: vec![Home::Stellar {
+            issuer: Some(issuer),
+        }],
     };
     Genesis {
         circle: CircleId::of_name("scratch"),

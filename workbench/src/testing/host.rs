@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use circle::ids::Key;
 use circle::ledger;
-use circle::payouts;
 use circle::policies;
 use circle::receipt::{Receipt, Source};
 use circle::rehearsal::Rehearsed;
 use circle::session::policy_prefix;
 use circle::state::KeyValue;
+use circle::treasury;
 use threescript::action::{Action, Mark, render};
 use threescript::engine::{
     BlockInfo, Caller, Entry, Execution, Host, HostError, Observer, Rows, ScriptError, Step,
@@ -524,8 +524,8 @@ impl TestHost {
     }
 
     fn payouts(&mut self) -> Result<Value, Wrong> {
-        let planned = payouts::payouts(self.scratch.rehearsal().rows()).map_err(Refused::from)?;
-        let line = |payout: &payouts::Payout, line: &payouts::Line| {
+        let planned = treasury::payouts(self.scratch.rehearsal().rows()).map_err(Refused::from)?;
+        let line = |payout: &treasury::Payout, line: &treasury::Line| {
             let entries = [
                 ("id", Value::Id(payout.id)),
                 ("wallet", Value::Text(payout.wallet.clone())),

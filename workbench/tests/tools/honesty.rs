@@ -49,7 +49,7 @@ fn genesis() -> Genesis {
     };
     let asset = |decimals| Asset {
         decimals,
-        stellar_issuer: None,
+        homes: Vec::new(),
     };
     let assets: BTreeMap<_, _> = Assets::standard()
         .iter()

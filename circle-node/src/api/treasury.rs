@@ -1,0 +1,131 @@
+//! What the API says of wallets and payouts.
+
+use serde::{Deserialize, Serialize};
+
+/// `GET /v1/payouts`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Payouts {
+    /// All, by number.
+    pub payouts: Vec<Payout>,
+    /// The wallets.
+    pub wallets: Vec<Wallet>,
+}
+
+/// A wallet.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Wallet {
+    /// The name.
+    pub name: String,
+    /// The kind of its chain.
+    pub chain: String,
+    /// Which network of that kind: the passphrase on Stellar.
+    pub network: String,
+    /// Its address there, once it has one.
+    pub account: Option<String>,
+    /// Where the ceremony of its key is, if the guardians share one.
+    pub ceremony: Option<String>,
+    /// Whom the ceremony waits for.
+    pub waiting_for: Vec<String>,
+    /// The sequence number that its next payout uses, once the circle knows it.
+    pub next_sequence: Option<i64>,
+    /// What it holds as far as the circle knows, and what of it no payout will take.
+    pub holdings: Vec<Holding>,
+    /// What its transactions cost so far, in minor units of the chain's own coin.
+    pub fees: i64,
+    /// From which amounts on people check a payout.
+    pub check_from: Vec<String>,
+    /// How many guardians have to confirm such a payout.
+    pub confirmations: u32,
+    /// Why it pays nothing, if so.
+    pub paused: Option<String>,
+}
+
+/// What a wallet holds of one asset, in whole units.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Holding {
+    /// The asset.
+    pub asset: String,
+    /// What is on the chain as far as the circle knows.
+    pub amount: String,
+    /// What open payouts of the wallet take of it.
+    pub going_out: String,
+}
+
+/// A payout.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Payout {
+    /// Its number.
+    pub id: u64,
+    /// `planned`, `checking`, `signing`, `signed`, `replaced`, `settled`, `failed`, `lost` or `cancelled`.
+    pub state: String,
+    /// `pay`, `trust`, `reclaim` or `cancel`.
+    pub purpose: String,
+    /// The address that pays.
+    pub wallet: String,
+    /// The name of the wallet.
+    pub wallet_name: String,
+    /// The kind of its chain.
+    pub chain: String,
+    /// Which network of that kind: the passphrase on Stellar.
+    pub network_passphrase: String,
+    /// The transaction's hash on that network.
+    pub tx_hash: String,
+    /// The sequence number that it uses up.
+    pub sequence: i64,
+    /// Block time of the plan, Unix seconds.
+    pub planned_s: u64,
+    /// The last second in which the chain may take it.
+    pub expires_s: Option<u64>,
+    /// The signed envelope, base64.
+    pub envelope_xdr: Option<String>,
+    /// The confirmations of people, if it needs any.
+    pub check: Option<Check>,
+    /// Guardians whose signatures or shares are in.
+    pub signed_by: Vec<String>,
+    /// Whom it waits for.
+    pub waiting_for: Vec<String>,
+    /// What guardians reported of it, while no quorum agrees.
+    pub reported: Vec<Report>,
+    /// The ledger or block that took it.
+    pub ledger: Option<u64>,
+    /// The payout in whose place it stands.
+    pub replaces: Option<u64>,
+    /// The payout that stands in its place.
+    pub replaced_by: Option<u64>,
+    /// Who gets what.
+    pub lines: Vec<Line>,
+}
+
+/// People's confirmation of a payout.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Check {
+    /// How many have to confirm.
+    pub needed: u32,
+    /// Guardians whose people did.
+    pub confirmed_by: Vec<String>,
+}
+
+/// What one guardian reported of a payout's transaction.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// The guardian.
+    pub guardian: String,
+    /// What its node saw, for people.
+    pub saw: String,
+}
+
+/// A line of a payout.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Line {
+    /// The account in the circle.
+    pub account: String,
+    /// Its address on the chain.
+    pub to: String,
+    /// The asset.
+    pub asset: String,
+    /// How much, in whole units.
+    pub amount: String,
+    /// Whether the payee has to claim it, because it could not receive the asset.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub claimable: bool,
+}

@@ -1,0 +1,229 @@
+//! What a node says of wallets and payouts.
+
+use std::collections::BTreeMap;
+
+use circle::ceremonies;
+use circle::treasury::{self, Chain, Observation, PayoutState, Transaction};
+use threescript::value::{Amount, Assets};
+use treasury_protocol::ceremony::sign::Signing;
+
+use crate::api::treasury::{Check, Holding, Line, Payout, Payouts, Report, Wallet};
+use crate::api::types::At;
+use crate::api::values::{fixed, units};
+use crate::node::answers::assets;
+use crate::node::core::{Core, Rows};
+use crate::node::status::{missing_attestations, participants, phase_name, standings};
+use crate::problem::Problem;
+
+/// All payouts and wallets.
+pub fn payouts(core: &Core) -> Result<At<Payouts>, Problem> {
+    let rows = core.certified()?;
+    let assets = assets(core)?;
+    let payouts = treasury::payouts(&rows.state)?
+        .into_iter()
+        .map(|payout| one(core, &rows, &assets, payout))
+        .collect::<Result<Vec<_>, _>>()?;
+    let answer = Payouts {
+        payouts,
+        wallets: wallets(core, &rows, &assets)?,
+    };
+    Ok(At {
+        height: rows.height,
+        certified_height: rows.certified_height,
+        answer,
+    })
+}
+
+fn one(
+    core: &Core,
+    rows: &Rows,
+    assets: &Assets,
+    payout: treasury::Payout,
+) -> Result<Payout, Problem> {
+    let Transaction::Stellar { network, batch } = &payout.transaction;
+    let wallet = treasury_protocol::stellar::address(&batch.source);
+    let names = |guardians: Vec<u32>| -> Vec<String> {
+        let name = |index: u32| core.guardian(index).to_owned();
+        guardians.into_iter().map(name).collect()
+    };
+    let confirmed_by = names(treasury::confirmations(&rows.state, payout.id)?);
+    let check = (payout.confirmations > 0).then_some(Check {
+        needed: payout.confirmations,
+        confirmed_by,
+    });
+    let signing = ceremonies::signing(&rows.state, payout.id)?;
+    let signed_by = signing.map_or_else(Vec::new, |signing| signed_by(&signing));
+    let reports = treasury::seen(&rows.state, &payout.hash)?.into_iter();
+    let reported = reports.map(|(guardian, observation)| Report {
+        guardian: core.guardian(guardian).to_owned(),
+        saw: saw(&observation),
+    });
+    let lines = payout.lines.iter().map(|line| Line {
+        account: line.account.clone(),
+        to: line.to.to_string(),
+        asset: line.amount.asset.to_string(),
+        amount: units(&line.amount, assets),
+        claimable: line.claimable,
+    });
+    Ok(Payout {
+        id: payout.id,
+        state: payout.state.name().into(),
+        purpose: payout.purpose.name().into(),
+        wallet,
+        wallet_name: payout.wallet.clone(),
+        chain: "stellar".into(),
+        network_passphrase: network.clone(),
+        tx_hash: hex::encode(payout.hash),
+        sequence: payout.transaction.sequence(),
+        planned_s: payout.planned_s,
+        expires_s: payout.transaction.expires_s(),
+        envelope_xdr: payout.envelope(),
+        check,
+        signed_by: participants(core, &signed_by),
+        waiting_for: waiting_for(core, rows, &payout)?,
+        reported: reported.collect(),
+        ledger: payout.ledger,
+        replaces: payout.replaces,
+        replaced_by: payout.replaced_by,
+        lines: lines.collect(),
+    })
+}
+
+/// Whose shares are in the newest session.
+fn signed_by(signing: &Signing) -> Vec<u16> {
+    let newest = signing.sessions().last();
+    let signers = newest.into_iter().flat_map(|session| session.signers());
+    signers
+        .filter(|signer| signer.share.is_some())
+        .map(|signer| signer.index)
+        .collect()
+}
+
+/// Whom an open payout waits for, as far as it waits for guardians.
+pub fn waiting_for(
+    core: &Core,
+    rows: &Rows,
+    payout: &treasury::Payout,
+) -> Result<Vec<String>, Problem> {
+    Ok(match payout.state {
+        PayoutState::Planned => missing_attestations(core, &standings(core, rows)?, payout.height),
+        PayoutState::Checking => {
+            let confirmed = treasury::confirmations(&rows.state, payout.id)?;
+            let guardians = 0..core.genesis.members.count() as u32;
+            let mut missing = Vec::new();
+            for guardian in guardians.filter(|guardian| !confirmed.contains(guardian)) {
+                if treasury::confirmer(&rows.state, guardian)?.is_some() {
+                    missing.push(core.guardian(guardian).to_owned());
+                }
+            }
+            missing
+        }
+        PayoutState::Signing => {
+            let signing = ceremonies::signing(&rows.state, payout.id)?;
+            signing.map_or_else(Vec::new, |signing| {
+                participants(core, &signing.waiting_for())
+            })
+        }
+        PayoutState::Signed | PayoutState::Replaced => {
+            let reports = treasury::seen(&rows.state, &payout.hash)?;
+            match reports.is_empty() {
+                // It waits for the chain.
+                true => Vec::new(),
+                false => {
+                    let guardians = 0..core.genesis.members.count() as u32;
+                    let silent = guardians
+                        .filter(|guardian| reports.iter().all(|(other, _)| other != guardian));
+                    silent
+                        .map(|index| core.guardian(index).to_owned())
+                        .collect()
+                }
+            }
+        }
+        _ => Vec::new(),
+    })
+}
+
+/// What an open payout waits for, for people.
+pub fn waiting_with(payout: &treasury::Payout, paused: Option<&str>) -> String {
+    match (payout.state, paused) {
+        (PayoutState::Planned, _) => format!("unanimity of height {}", payout.height),
+        (PayoutState::Checking | PayoutState::Signing, Some(reason)) => {
+            format!("the end of the pause of {}: {reason}", payout.wallet)
+        }
+        (PayoutState::Checking, None) => {
+            format!("{} confirmations of people", payout.confirmations)
+        }
+        (PayoutState::Signing, None) => "signatures".into(),
+        _ => format!(
+            "its chain to take it, and a quorum to see it: {}",
+            hex::encode(payout.hash)
+        ),
+    }
+}
+
+fn saw(observation: &Observation) -> String {
+    match observation {
+        Observation::Included {
+            ledger, succeeded, ..
+        } => {
+            let how = if *succeeded { "in effect" } else { "failed" };
+            format!("{how} in ledger {ledger}")
+        }
+        Observation::Lost {
+            passed_by: Some(sequence),
+            ..
+        } => format!("passed by: the account's sequence is {sequence}"),
+        Observation::Lost { .. } => "expired".into(),
+        _ => "something else".into(),
+    }
+}
+
+fn wallets(core: &Core, rows: &Rows, assets: &Assets) -> Result<Vec<Wallet>, Problem> {
+    let keygens: BTreeMap<u64, _> = ceremonies::keygens(&rows.state)?.into_iter().collect();
+    let open = treasury::open(&rows.state)?;
+    let mut all = Vec::new();
+    for wallet in treasury::wallets(&rows.state)? {
+        let keygen = wallet
+            .ceremony()
+            .and_then(|ceremony| keygens.get(&ceremony));
+        let mut holdings = Vec::new();
+        for (code, decimals) in assets.iter() {
+            let held = treasury::holdings(&rows.state, &wallet.name, code)?;
+            let lines = open
+                .iter()
+                .filter(|payout| {
+                    payout.wallet == wallet.name && payout.state != PayoutState::Replaced
+                })
+                .flat_map(|payout| &payout.lines);
+            let going_out: i128 = lines
+                .filter(|line| line.amount.asset == *code)
+                .map(|line| i128::from(line.amount.units))
+                .sum();
+            if held != 0 || going_out != 0 {
+                holdings.push(Holding {
+                    asset: code.to_string(),
+                    amount: units(&Amount::new(held, code.clone()), assets),
+                    going_out: fixed(going_out, decimals),
+                });
+            }
+        }
+        let Chain::Stellar { network } = &wallet.chain;
+        let render = |amount: &Amount| format!("{} {}", units(amount, assets), amount.asset);
+        all.push(Wallet {
+            chain: wallet.chain.kind().into(),
+            network: network.clone(),
+            account: wallet.address.as_ref().map(ToString::to_string),
+            ceremony: keygen.map(|keygen| phase_name(keygen.phase()).to_owned()),
+            waiting_for: keygen
+                .map_or_else(Vec::new, |keygen| participants(core, &keygen.waiting_for())),
+            next_sequence: wallet.next_sequence,
+            holdings,
+            fees: wallet.fees,
+            check_from: wallet.check_from.iter().map(render).collect(),
+            confirmations: wallet.confirmations,
+            paused: wallet.paused,
+            name: wallet.name,
+        });
+    }
+    Ok(all)
+}

@@ -1,0 +1,3 @@
+//! The circle's money as one guardian's node sees it.
+
+pub mod answers;

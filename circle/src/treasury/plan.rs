@@ -1,0 +1,418 @@
+//! Plans: from lines of accounts and amounts to transactions whose every byte is fixed.
+
+use std::collections::BTreeMap;
+
+use threescript::value::{Amount, AssetCode, Value};
+use treasury_protocol::stellar::{self, Batch, Destination, Memo, Operation, TimeBounds};
+
+use super::payee::{Address, Payee, payee_of, receives};
+use super::payout::{
+    Line, Payout, PayoutState, Purpose, Transaction, claimable, lines_value, next_id,
+};
+use super::wallet::{Chain, Wallet, known, wallet};
+use crate::accounts;
+use crate::genesis::{Genesis, Home};
+use crate::ledger;
+use crate::receipt::{Effect, Event};
+use crate::rejection::{Failure, Rejection, require};
+use crate::session::Session;
+use crate::state::{Overlay, StoreFault};
+
+/// How long a planned payout may wait for its signatures and its chain, in seconds.
+pub const PAYOUT_LIFETIME_S: u64 = 7 * 24 * 3600;
+/// How long a payee has to claim what it could not receive, from the plan on, in seconds.
+pub const CLAIM_LIFETIME_S: u64 = 30 * 24 * 3600;
+/// What is offered for each operation, in stroops (10^-7 XLM).
+pub const FEE_PER_OPERATION_STROOPS: u32 = 1_000;
+
+/// What one payout carries: at most as much as its chain takes in one transaction.
+pub(super) struct Load {
+    pub purpose: Purpose,
+    pub lines: Vec<Line>,
+    pub memo: Option<Memo>,
+}
+
+/// When a plan is made.
+#[derive(Clone, Copy)]
+pub(super) struct Moment {
+    pub height: u64,
+    pub now_s: u64,
+}
+
+impl Moment {
+    pub fn of(session: &Session) -> Self {
+        Self {
+            height: session.context.height,
+            now_s: session.context.time_ms / 1000,
+        }
+    }
+}
+
+/// Plans payouts for `lines` of account and amount, at most 100 in each, out of the accounts' payable books.
+pub(crate) fn plan(
+    session: &mut Session,
+    wallet_name: &str,
+    lines: Vec<(String, Amount)>,
+) -> Result<Vec<u64>, Failure> {
+    let genesis = session.context.genesis.clone();
+    let rows = &mut session.rows;
+    let wallet = paying(rows, wallet_name)?;
+    let mut planned = Vec::with_capacity(lines.len());
+    for (account, amount) in lines {
+        let account = accounts::resolve(rows, &account)?.ok_or_else(|| {
+            Rejection::new("account.unknown", format!("there is no account {account}"))
+        })?;
+        let book = format!("payout:{wallet_name}");
+        ledger::transfer(rows, &format!("payable:{}", account.name), &book, &amount)?;
+        let home = wallet.home(&genesis, &amount.asset)?;
+        let Payee { address, memo } = payee_of(rows, &account, &wallet.chain)?
+            .ok_or_else(|| no_address(&account.name, &wallet))?;
+        let line = Line {
+            claimable: must_claim(rows, &home, &address, &amount.asset)?,
+            account: account.name,
+            to: address,
+            amount,
+        };
+        planned.push((line, memo));
+    }
+    let mut ids = Vec::new();
+    for load in loads(&planned) {
+        ids.push(begin(session, wallet_name, load)?);
+    }
+    if !ids.is_empty() {
+        let lines = planned.iter().map(|(line, _)| line);
+        let payouts = ids.iter().copied().map(Value::Id);
+        // So that policies can refuse them.
+        session.emitted.event(Event::of(
+            "treasury",
+            "planned",
+            [
+                ("wallet", Value::Text(wallet_name.into())),
+                ("lines", lines_value(lines)),
+                ("payouts", Value::List(payouts.collect())),
+            ],
+        ));
+    }
+    Ok(ids)
+}
+
+/// Whether the payee has to claim it: a payment of an asset that it does not trust would undo the whole batch.
+pub(super) fn must_claim(
+    rows: &Overlay,
+    home: &Home,
+    to: &Address,
+    asset: &AssetCode,
+) -> Result<bool, StoreFault> {
+    match home {
+        Home::Stellar { .. } => Ok(!receives(rows, to, asset.as_str())?),
+    }
+}
+
+/// Lines in payouts: a transaction has one memo, so lines that need one are apart.
+fn loads(planned: &[(Line, Option<Memo>)]) -> Vec<Load> {
+    let mut by_memo: BTreeMap<Vec<u8>, (Option<Memo>, Vec<Line>)> = BTreeMap::new();
+    for (line, memo) in planned {
+        let key = borsh::to_vec(memo).expect("writing to memory does not fail");
+        let (_, lines) = by_memo
+            .entry(key)
+            .or_insert_with(|| (memo.clone(), Vec::new()));
+        lines.push(line.clone());
+    }
+    let mut loads = Vec::new();
+    for (memo, lines) in by_memo.into_values() {
+        for chunk in lines.chunks(stellar::MAX_OPERATIONS) {
+            loads.push(Load {
+                purpose: Purpose::Pay,
+                lines: chunk.to_vec(),
+                memo: memo.clone(),
+            });
+        }
+    }
+    loads
+}
+
+/// Plans one payout with the wallet's next sequence number. Its effect goes into the outbox.
+pub(super) fn begin(session: &mut Session, wallet_name: &str, load: Load) -> Result<u64, Failure> {
+    let mut wallet = known(&session.rows, wallet_name)?;
+    let sequence = wallet.next_sequence.ok_or_else(|| unopened(&wallet))?;
+    wallet.next_sequence = Some(following(sequence)?);
+    wallet.put(&mut session.rows);
+    let payout = make(session, &wallet, load, sequence)?;
+    payout.put(&mut session.rows);
+    session.emitted.effects.push(effect(&payout));
+    Ok(payout.id)
+}
+
+/// A payout with every byte fixed.
+pub(super) fn make(
+    session: &Session,
+    wallet: &Wallet,
+    load: Load,
+    sequence: i64,
+) -> Result<Payout, Failure> {
+    let moment = Moment::of(session);
+    let transaction = match &wallet.chain {
+        Chain::Stellar { network } => Transaction::Stellar {
+            network: network.clone(),
+            batch: batch(session, wallet, &load, sequence, moment.now_s)?,
+        },
+    };
+    let Load { purpose, lines, .. } = load;
+    let checked = |line: &Line| {
+        let from = wallet
+            .check_from
+            .iter()
+            .find(|from| from.asset == line.amount.asset);
+        from.is_some_and(|from| line.amount.units >= from.units)
+    };
+    let confirmations = match lines.iter().any(checked) {
+        true => wallet.confirmations,
+        false => 0,
+    };
+    Ok(Payout {
+        id: next_id(&session.rows)?,
+        wallet: wallet.name.clone(),
+        height: moment.height,
+        planned_s: moment.now_s,
+        state: PayoutState::Planned,
+        purpose,
+        lines,
+        hash: transaction.hash().map_err(unpayable)?,
+        transaction,
+        confirmations,
+        proof: None,
+        replaces: None,
+        replaced_by: None,
+        ledger: None,
+    })
+}
+
+fn batch(
+    session: &Session,
+    wallet: &Wallet,
+    load: &Load,
+    sequence: i64,
+    now_s: u64,
+) -> Result<Batch, Failure> {
+    let source = wallet
+        .stellar_account()
+        .ok_or_else(|| no_key(&wallet.name))?;
+    let genesis = &session.context.genesis;
+    let operations = match &load.purpose {
+        Purpose::Pay => load
+            .lines
+            .iter()
+            .map(|line| payment(wallet, genesis, line, now_s))
+            .collect::<Result<Vec<_>, _>>()?,
+        Purpose::Trust => trusted(genesis)?,
+        Purpose::Reclaim(parts) => {
+            let mut operations = Vec::with_capacity(parts.len());
+            for (payout, line) in parts {
+                let balance = claimable(&session.rows, *payout, *line)?;
+                let gone = || Rejection::new("payout.claimed", "this was claimed or taken back");
+                let balance = balance.ok_or_else(gone)?.balance;
+                operations.push(Operation::Reclaim { balance });
+            }
+            operations
+        }
+        // Changes nothing but the sequence number.
+        Purpose::Cancel(_) => vec![Operation::Nothing],
+    };
+    Ok(Batch {
+        source: source.0,
+        fee_per_op_stroops: FEE_PER_OPERATION_STROOPS,
+        sequence,
+        time_bounds: TimeBounds {
+            min: 0,
+            max: now_s.saturating_add(PAYOUT_LIFETIME_S),
+        },
+        memo: load.memo.clone(),
+        operations,
+    })
+}
+
+fn payment(
+    wallet: &Wallet,
+    genesis: &Genesis,
+    line: &Line,
+    now_s: u64,
+) -> Result<Operation, Rejection> {
+    let Home::Stellar { issuer } = wallet.home(genesis, &line.amount.asset)?;
+    let asset = stellar_asset(&line.amount.asset, issuer)?;
+    let Address::Stellar { key, muxed } = line.to.clone();
+    let amount = line.amount.units;
+    Ok(match line.claimable {
+        true => Operation::CreateClaimable {
+            to: key.0,
+            asset,
+            amount,
+            reclaim_after_s: now_s.saturating_add(CLAIM_LIFETIME_S),
+        },
+        false => Operation::Payment {
+            to: Destination { key: key.0, muxed },
+            asset,
+            amount,
+        },
+    })
+}
+
+/// Trust in every issued asset of the circle that lives on Stellar.
+fn trusted(genesis: &Genesis) -> Result<Vec<Operation>, Rejection> {
+    let mut operations = Vec::new();
+    for (code, asset) in &genesis.assets {
+        for home in &asset.homes {
+            let Home::Stellar {
+                issuer: Some(issuer),
+            } = home
+            else {
+                continue;
+            };
+            operations.push(Operation::Trust {
+                asset: stellar_asset(code, Some(*issuer))?,
+                limit: i64::MAX,
+            });
+        }
+    }
+    operations.truncate(stellar::MAX_OPERATIONS);
+    Ok(operations)
+}
+
+/// Whether a wallet on Stellar has to trust anything before it can hold the circle's assets.
+pub(super) fn needs_trust(genesis: &Genesis) -> bool {
+    let issued = |home: &Home| matches!(home, Home::Stellar { issuer: Some(_) });
+    genesis
+        .assets
+        .values()
+        .any(|asset| asset.homes.iter().any(issued))
+}
+
+fn stellar_asset(
+    code: &AssetCode,
+    issuer: Option<crate::ids::Key>,
+) -> Result<stellar::Asset, Rejection> {
+    let Some(issuer) = issuer else {
+        return Ok(stellar::Asset::Native);
+    };
+    Ok(stellar::Asset::Issued {
+        code: stellar::AssetCode::new(code.as_str()).map_err(unpayable)?,
+        issuer: issuer.0,
+    })
+}
+
+/// Why nothing can be paid in this asset from this wallet; nothing if it can.
+pub(crate) fn obstacle(
+    rows: &Overlay,
+    genesis: &Genesis,
+    wallet_name: &str,
+    asset: &AssetCode,
+) -> Result<Option<Rejection>, StoreFault> {
+    match paying(rows, wallet_name) {
+        Ok(wallet) => Ok(wallet.home(genesis, asset).err()),
+        Err(Failure::Rejected(rejection)) => Ok(Some(rejection)),
+        Err(Failure::Fault(fault)) => Err(fault),
+    }
+}
+
+/// A wallet that payouts can be planned for.
+fn paying(rows: &Overlay, name: &str) -> Result<Wallet, Failure> {
+    let wallet = known(rows, name)?;
+    require(wallet.address.is_some(), "wallet.no_key", || {
+        no_key(name).message
+    })?;
+    require(wallet.next_sequence.is_some(), "wallet.unopened", || {
+        unopened(&wallet).message
+    })?;
+    match &wallet.paused {
+        None => Ok(wallet),
+        Some(reason) => Err(paused(name, reason).into()),
+    }
+}
+
+pub(crate) fn paused(wallet: &str, reason: &str) -> Rejection {
+    let message = format!(
+        "the wallet {wallet} is paused: {reason}; the circle ends that with treasury.resume"
+    );
+    Rejection::new("wallet.paused", message)
+}
+
+fn no_key(wallet: &str) -> Rejection {
+    let message = format!("the key of {wallet} is not made yet; wait for its ceremony");
+    Rejection::new("wallet.no_key", message)
+}
+
+fn unopened(wallet: &Wallet) -> Rejection {
+    let address = wallet
+        .address
+        .as_ref()
+        .map_or_else(String::new, ToString::to_string);
+    let message = format!(
+        "the guardians have not seen the account {address} of {} on its chain yet; send it some of the chain's own coin",
+        wallet.name
+    );
+    Rejection::new("wallet.unopened", message)
+}
+
+fn no_address(account: &str, wallet: &Wallet) -> Rejection {
+    let message = format!(
+        "{account} gave no address on {}; it says so with treasury.receive_at",
+        wallet.chain
+    );
+    Rejection::new("payout.address", message)
+}
+
+/// The sequence number after this one.
+pub(super) fn following(sequence: i64) -> Result<i64, Rejection> {
+    sequence.checked_add(1).ok_or_else(|| {
+        let message = "the wallet's sequence numbers are used up; open another wallet";
+        Rejection::new("wallet.sequence", message)
+    })
+}
+
+fn unpayable(error: stellar::StellarError) -> Rejection {
+    Rejection::new(error.code(), error.to_string())
+}
+
+/// The wallet of a payout of this state.
+pub(super) fn wallet_of(rows: &Overlay, payout: &Payout) -> Result<Wallet, StoreFault> {
+    wallet(rows, &payout.wallet)?.ok_or_else(|| StoreFault::Corrupt {
+        what: "a wallet",
+        reason: format!("the wallet of payout {} is missing", payout.id),
+    })
+}
+
+/// What the outbox says of a payout; the transaction's hash in it fixes every byte.
+pub(super) fn effect(payout: &Payout) -> Effect {
+    let actor = match &payout.transaction {
+        Transaction::Stellar { .. } => "stellar",
+    };
+    let totals = totals(&payout.lines).into_iter().map(Value::Amount);
+    let mut data = vec![
+        ("payout", Value::Id(payout.id)),
+        ("wallet", Value::Text(payout.wallet.clone())),
+        ("sequence", Value::Int(payout.transaction.sequence())),
+        ("transaction", Value::Bytes(payout.hash.to_vec())),
+        ("lines", Value::Int(payout.lines.len() as i64)),
+        ("totals", Value::List(totals.collect())),
+    ];
+    if let Some(replaces) = payout.replaces {
+        data.push(("replaces", Value::Id(replaces)));
+    }
+    let data = data.into_iter().map(|(key, value)| (key.to_owned(), value));
+    Effect {
+        actor: actor.into(),
+        name: payout.purpose.name().into(),
+        data: Value::Map(data.collect()),
+    }
+}
+
+/// The sum of lines, per asset.
+fn totals(lines: &[Line]) -> Vec<Amount> {
+    let mut sums: BTreeMap<AssetCode, i64> = BTreeMap::new();
+    for line in lines {
+        let sum = sums.entry(line.amount.asset.clone()).or_default();
+        *sum = sum.saturating_add(line.amount.units);
+    }
+    sums.into_iter()
+        .map(|(asset, units)| Amount::new(units, asset))
+        .collect()
+}

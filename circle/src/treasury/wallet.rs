@@ -1,0 +1,273 @@
+//! Wallets: accounts on chains that only the guardians together can move money from.
+
+use std::fmt;
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use threescript::value::{Amount, AssetCode};
+
+use super::payee::Address;
+use crate::genesis::{Genesis, Home};
+use crate::ids::Key;
+use crate::ledger;
+use crate::rejection::{Failure, Rejection, require};
+use crate::state::{KeyValue, Overlay, StoreFault};
+use crate::table::Table;
+
+/// A wallet of the circle.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Wallet {
+    /// The name, as policies and books write it.
+    pub name: String,
+    /// Where it is.
+    pub chain: Chain,
+    /// Who signs for it, and how.
+    pub scheme: Scheme,
+    /// Its address, once it has one.
+    pub address: Option<Address>,
+    /// The sequence number that the next payout uses; `None` until a quorum saw the account on its chain.
+    pub next_sequence: Option<i64>,
+    /// A line of at least one of these amounts makes people check the payout.
+    pub check_from: Vec<Amount>,
+    /// How many guardians have to confirm such a payout.
+    pub confirmations: u32,
+    /// Why nothing is paid, if so.
+    pub paused: Option<String>,
+    /// What its transactions cost so far, in minor units of the chain's own coin.
+    pub fees: i64,
+}
+
+/// A chain.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Chain {
+    /// A Stellar network, named by its passphrase.
+    Stellar {
+        /// The passphrase.
+        network: String,
+    },
+}
+
+impl Chain {
+    /// As commands and screens write its kind.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Stellar { .. } => "stellar",
+        }
+    }
+}
+
+impl fmt::Display for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stellar { network } => write!(f, "Stellar ({network})"),
+        }
+    }
+}
+
+/// Who signs for a wallet.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Scheme {
+    /// One key, shared by the guardians.
+    Group {
+        /// The ceremony that makes it.
+        ceremony: u64,
+    },
+}
+
+impl Wallet {
+    /// The ceremony whose key signs, if the guardians share one.
+    pub fn ceremony(&self) -> Option<u64> {
+        match self.scheme {
+            Scheme::Group { ceremony } => Some(ceremony),
+        }
+    }
+
+    /// The master key of its Stellar account.
+    pub(super) fn stellar_account(&self) -> Option<Key> {
+        match self.address {
+            Some(Address::Stellar { key, .. }) => Some(key),
+            _ => None,
+        }
+    }
+
+    pub(super) fn put(&self, rows: &mut Overlay) {
+        WALLETS.put(rows, &self.name, self);
+    }
+
+    /// The home of an asset on this wallet's chain.
+    pub(super) fn home(&self, genesis: &Genesis, asset: &AssetCode) -> Result<Home, Rejection> {
+        let homes = genesis
+            .assets
+            .get(asset)
+            .map(|asset| asset.homes.as_slice());
+        let home = homes
+            .unwrap_or_default()
+            .iter()
+            .find(|home| match (&self.chain, home) {
+                (Chain::Stellar { .. }, Home::Stellar { .. }) => true,
+            });
+        home.cloned().ok_or_else(|| {
+            let message = format!(
+                "{asset} cannot be paid from {}, which is on {}",
+                self.name, self.chain
+            );
+            Rejection::new("payout.asset", message)
+        })
+    }
+}
+
+const WALLETS: Table<Wallet> = Table::new(b"ke", "a wallet");
+const DEPOSITS: Table<u64> = Table::new(b"kf", "a deposit");
+// (wallet, asset): what the books say is on the chain.
+const HOLDINGS: Table<i64> = Table::new(b"k3h", "what a wallet holds");
+
+/// The wallet called `name`.
+pub fn wallet(rows: &(impl KeyValue + ?Sized), name: &str) -> Result<Option<Wallet>, StoreFault> {
+    WALLETS.get(rows, name)
+}
+
+/// The wallet called `name`, or why not.
+pub(super) fn known(rows: &Overlay, name: &str) -> Result<Wallet, Failure> {
+    let unknown = || Rejection::new("wallet.unknown", format!("there is no wallet {name}"));
+    Ok(wallet(rows, name)?.ok_or_else(unknown)?)
+}
+
+/// All wallets, by name.
+pub fn wallets(rows: &(impl KeyValue + ?Sized)) -> Result<Vec<Wallet>, StoreFault> {
+    WALLETS.values(rows, ())
+}
+
+/// What a wallet holds of an asset as far as the circle knows, in minor units: what arrived, less what settled.
+pub fn holdings(
+    rows: &(impl KeyValue + ?Sized),
+    wallet: &str,
+    asset: &AssetCode,
+) -> Result<i64, StoreFault> {
+    Ok(HOLDINGS.get(rows, (wallet, asset.as_str()))?.unwrap_or(0))
+}
+
+/// Opens a wallet on Stellar whose key the ceremony `ceremony` will make. `sequence` is the account's current one on the
+/// chain; without it, the guardians wait until they see the account there.
+pub(crate) fn open_wallet(
+    rows: &mut Overlay,
+    name: &str,
+    network: &str,
+    ceremony: u64,
+    sequence: Option<i64>,
+) -> Result<(), Failure> {
+    crate::account::check_name(name)?;
+    require((1..=128).contains(&network.len()), "wallet.network", || {
+        "the network passphrase has to have 1 to 128 bytes".into()
+    })?;
+    let fits = sequence.is_none_or(|sequence| (0..i64::MAX).contains(&sequence));
+    require(fits, "wallet.sequence", || {
+        "a sequence number is not negative".into()
+    })?;
+    if let Some(existing) = wallet(rows, name)? {
+        let from = existing.ceremony().map_or_else(String::new, |ceremony| {
+            format!(", its key comes from ceremony {ceremony}")
+        });
+        let message = format!("the wallet {name} exists{from}; choose another name");
+        return Err(Rejection::new("wallet.exists", message).into());
+    }
+    let wallet = Wallet {
+        name: name.into(),
+        chain: Chain::Stellar {
+            network: network.into(),
+        },
+        scheme: Scheme::Group { ceremony },
+        address: None,
+        next_sequence: sequence.map(|sequence| sequence + 1),
+        check_from: Vec::new(),
+        confirmations: 0,
+        paused: None,
+        fees: 0,
+    };
+    wallet.put(rows);
+    Ok(())
+}
+
+/// Gives the wallet of a finished ceremony its key, which is its address on Stellar.
+pub(crate) fn set_key(rows: &mut Overlay, ceremony: u64, key: Key) -> Result<(), StoreFault> {
+    for mut wallet in wallets(rows)? {
+        if wallet.ceremony() == Some(ceremony) && wallet.address.is_none() {
+            wallet.address = Some(Address::Stellar { key, muxed: None });
+            wallet.put(rows);
+        }
+    }
+    Ok(())
+}
+
+/// Records once that a payment to a wallet arrived for an account's escrow.
+pub(crate) fn deposit(
+    rows: &mut Overlay,
+    height: u64,
+    wallet_name: &str,
+    account: &str,
+    amount: &Amount,
+    reference: &str,
+) -> Result<(), Failure> {
+    known(rows, wallet_name)?;
+    require(
+        (1..=128).contains(&reference.len()),
+        "deposit.reference",
+        || "a reference has 1 to 128 bytes".into(),
+    )?;
+    require(
+        !is_deposit(rows, wallet_name, reference)?,
+        "deposit.known",
+        || format!("the deposit {reference} was recorded already; nothing has to be done"),
+    )?;
+    let book = format!("escrow:{account}");
+    receive(rows, height, wallet_name, &book, amount, reference)
+}
+
+/// Whether a payment to a wallet was recorded under this reference.
+pub fn is_deposit(
+    rows: &(impl KeyValue + ?Sized),
+    wallet: &str,
+    reference: &str,
+) -> Result<bool, StoreFault> {
+    DEPOSITS.has(rows, (wallet, reference))
+}
+
+/// Records a payment to a wallet in a book.
+pub(super) fn receive(
+    rows: &mut Overlay,
+    height: u64,
+    wallet: &str,
+    book: &str,
+    amount: &Amount,
+    reference: &str,
+) -> Result<(), Failure> {
+    DEPOSITS.put(rows, (wallet, reference), &height);
+    arrive(rows, wallet, book, amount)
+}
+
+/// Money that came to a wallet belongs to a book.
+pub(super) fn arrive(
+    rows: &mut Overlay,
+    wallet: &str,
+    book: &str,
+    amount: &Amount,
+) -> Result<(), Failure> {
+    // The ledger's total is at least this, and has been checked.
+    ledger::receive(rows, book, amount)?;
+    let held = holdings(rows, wallet, &amount.asset)?;
+    let held = held.saturating_add(amount.units);
+    HOLDINGS.put(rows, (wallet, amount.asset.as_str()), &held);
+    Ok(())
+}
+
+/// Money of a book left a wallet.
+pub(super) fn leave(
+    rows: &mut Overlay,
+    wallet: &str,
+    book: &str,
+    amount: &Amount,
+) -> Result<(), Failure> {
+    ledger::spend(rows, book, amount)?;
+    let held = holdings(rows, wallet, &amount.asset)?;
+    let held = held.saturating_sub(amount.units);
+    HOLDINGS.put(rows, (wallet, amount.asset.as_str()), &held);
+    Ok(())
+}

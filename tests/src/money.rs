@@ -1,0 +1,490 @@
+//! A simulated circle whose wallet is on a ledger in memory: guardians watch it, anybody broadcasts.
+
+use std::collections::BTreeMap;
+
+use circle::ceremonies;
+use circle::digest::encode;
+use circle::ids::Key;
+use circle::treasury::{
+    self, Address, Observation, Outcome, Payout, Question, Transaction, Wallet,
+};
+use ed25519_zebra::SigningKey;
+use stellar_xdr::{self as xdr, ReadXdr};
+use threescript::action::Action;
+use threescript::value::{Amount, Value};
+use treasury_protocol::stellar::{
+    Asset, AssetCode, Batch, Destination, Memo, Operation, Signature, TimeBounds,
+};
+use treasury_sandbox::ledger::account::{Account, Trustline};
+use treasury_sandbox::ledger::{Included, Ledger, Submission};
+
+use crate::guardian::act;
+use crate::simulation::{START_MS, Simulation, tft};
+
+/// The network that the wallet is on.
+pub const NETWORK: &str = "Guardian Circle simulation";
+
+/// A policy that pays whom it is told to, out of what belongs to the circle.
+const PAYER: &str = r#"
+/// Pays accounts out of the free treasury, for tests.
+policy payer version 1
+
+/// Pays each account of the list the same.
+action pay(
+    /// Who.
+    to: list(text),
+    /// How much each.
+    amount: amount,
+) by circle {
+    let lines = [];
+    for name in to {
+        ledger.transfer("wallet:main", "payable:" + name, amount);
+        lines.push(#{ account: name, amount: amount });
+    }
+    treasury.plan("main", lines);
+}
+"#;
+
+/// A circle and its chain.
+pub struct Money {
+    /// The circle.
+    pub circle: Simulation,
+    /// The chain.
+    pub ledger: Ledger,
+    issuer: SigningKey,
+    people: BTreeMap<String, SigningKey>,
+}
+
+impl Money {
+    /// A circle of nine whose wallet has `units` of TFT that belong to nobody else.
+    pub fn new(seed: u64, units: i64) -> Self {
+        let mut sources = crate::simulation::policies();
+        sources.push(PAYER.to_owned());
+        let circle = Simulation::with_policies(9, seed, None, sources);
+        let issuer = SigningKey::from_bytes(&[250; 32]);
+        let mut ledger = Ledger::new(NETWORK, START_MS / 1000);
+        let now = START_MS / 1000;
+        ledger
+            .befriend(&Key::of(&issuer).0, now)
+            .expect("the ledger is new");
+        let mut money = Self {
+            circle,
+            ledger,
+            issuer,
+            people: BTreeMap::new(),
+        };
+        money.open_wallet();
+        money.fund(units);
+        money
+    }
+
+    /// Makes the key of the wallet, funds its account, and lets the circle find it and trust what it deals in.
+    fn open_wallet(&mut self) {
+        let start = act(
+            "ceremony",
+            "start",
+            vec![
+                ("wallet", Value::Text("main".into())),
+                ("network", Value::Text(NETWORK.into())),
+                ("sequence", Value::Int(-1)),
+                ("threshold", Value::Int(0)),
+            ],
+        );
+        let receipt = self.circle.act_as_circle(vec![start]);
+        assert!(receipt.is_ok(), "{receipt:?}");
+        let account = self.account();
+        let now = self.now_s();
+        let opened = self.ledger.befriend(&account, now);
+        assert!(matches!(opened, Ok(Submission::Included(_))));
+        self.run();
+        assert_eq!(self.wallet().next_sequence, Some(self.sequence() + 1));
+    }
+
+    /// TFT from the issuer, which has no account in the circle.
+    fn fund(&mut self, units: i64) {
+        let to = Destination {
+            key: self.account(),
+            muxed: None,
+        };
+        let asset = self.asset();
+        let issuer = self.issuer;
+        self.send_as(
+            &issuer,
+            Operation::Payment {
+                to,
+                asset,
+                amount: units,
+            },
+            None,
+        );
+        self.run();
+        let free =
+            circle::ledger::balance(&self.circle.guardians[0].state(), "wallet:main", &tft());
+        assert_eq!(free.expect("memory does not fail"), units);
+    }
+
+    /// A transaction of one operation from a plain account, which has to succeed.
+    pub fn send_as(&mut self, key: &SigningKey, operation: Operation, memo: Option<Memo>) {
+        let source = Key::of(key).0;
+        let sequence = self.ledger.account(&source).expect("it is funded").sequence + 1;
+        let batch = Batch {
+            source,
+            fee_per_op_stroops: 100,
+            sequence,
+            time_bounds: TimeBounds {
+                min: 0,
+                max: u32::MAX.into(),
+            },
+            memo,
+            operations: vec![operation],
+        };
+        let hash = batch.hash(NETWORK).expect("the batch is sound");
+        let signature = Signature {
+            key: source,
+            bytes: key.sign(&hash).into(),
+        };
+        let envelope = batch.envelope(NETWORK, &[signature]).expect("it is signed");
+        assert!(
+            self.submit(&envelope)
+                .is_some_and(|included| succeeded(&included))
+        );
+    }
+
+    /// Sends an envelope to the chain. Nothing if it is refused for now, or for ever.
+    pub fn submit(&mut self, envelope: &str) -> Option<Included> {
+        let envelope = xdr::TransactionEnvelope::from_xdr_base64(envelope, xdr::Limits::none());
+        let now = self.now_s();
+        match self
+            .ledger
+            .submit(&envelope.expect("it is an envelope"), now)
+        {
+            Ok(Submission::Included(included)) => Some(*included),
+            _ => None,
+        }
+    }
+
+    /// The account `name`, whose key has an account on the chain. It trusts TFT if it is told to.
+    pub fn person(&mut self, name: &str, trusts: bool) {
+        let key = self.circle.account(name);
+        let now = self.now_s();
+        let opened = self.ledger.befriend(&Key::of(&key).0, now);
+        assert!(matches!(opened, Ok(Submission::Included(_))));
+        self.people.insert(name.into(), key);
+        if trusts {
+            self.trust(name);
+        }
+    }
+
+    /// Lets a person trust TFT.
+    pub fn trust(&mut self, name: &str) {
+        let key = self.people[name];
+        let asset = self.asset();
+        self.send_as(
+            &key,
+            Operation::Trust {
+                asset,
+                limit: i64::MAX,
+            },
+            None,
+        );
+    }
+
+    /// Lets a person claim everything that waits for it.
+    pub fn claim(&mut self, name: &str) -> usize {
+        let key = self.people[name];
+        let id = xdr::AccountId(xdr::PublicKey::PublicKeyTypeEd25519(xdr::Uint256(
+            Key::of(&key).0,
+        )));
+        let mine = self.ledger.claimable().filter(|(_, balance)| {
+            balance
+                .claimants
+                .first()
+                .is_some_and(|claimant| claimant.destination == id)
+        });
+        let mine: Vec<[u8; 32]> = mine.map(|(balance, _)| *balance).collect();
+        for balance in &mine {
+            self.send_as(&key, Operation::Reclaim { balance: *balance }, None);
+        }
+        mine.len()
+    }
+
+    /// Plans a payout of the same amount to each of these accounts.
+    pub fn pay(&mut self, to: &[&str], units: i64) -> bool {
+        let to = to.iter().map(|name| Value::Text((*name).into())).collect();
+        let pay = act(
+            "payer",
+            "pay",
+            vec![
+                ("to", Value::List(to)),
+                ("amount", Value::Amount(Amount::new(units, tft()))),
+            ],
+        );
+        self.circle.act_as_circle(vec![pay]).is_ok()
+    }
+
+    /// Does something to a payout with the authority of the circle.
+    pub fn decide(&mut self, name: &str, payout: u64) -> bool {
+        let action = act("treasury", name, vec![("payout", Value::Id(payout))]);
+        self.circle.act_as_circle(vec![action]).is_ok()
+    }
+
+    /// Sends every signed payout to the chain.
+    pub fn broadcast(&mut self) {
+        for payout in self.payouts() {
+            if let Some(envelope) = payout.envelope().filter(|_| !payout.state.is_final()) {
+                self.submit(&envelope);
+            }
+        }
+    }
+
+    /// Every running guardian reports what it sees and did not say before. Gives whether anybody had news.
+    pub fn watch(&mut self) -> bool {
+        let mut said = false;
+        for index in 0..self.circle.guardians.len() {
+            if !self.circle.guardians[index].running {
+                continue;
+            }
+            let seen = self.look(index);
+            if !seen.is_empty() {
+                let receipt = self.circle.act(index, vec![observe(&seen)]);
+                said |= receipt.is_ok();
+            }
+        }
+        said
+    }
+
+    /// What one guardian sees on the chain and has not said.
+    fn look(&self, index: usize) -> Vec<Observation> {
+        let rows = self.circle.guardians[index].state();
+        let questions = treasury::questions(&rows, &self.circle.genesis, self.now_s());
+        let mut seen = Vec::new();
+        for question in questions.expect("memory does not fail") {
+            seen.extend(self.answer(&question));
+        }
+        seen.extend(self.arrivals());
+        if treasury::is_at_rest(&rows, "main").expect("memory does not fail")
+            && let Some(wallet) = treasury::wallet(&rows, "main").expect("memory does not fail")
+            && wallet.next_sequence.is_some()
+            && !seen.iter().any(|one| {
+                treasury::is_news(&rows, index as u32, one).expect("memory does not fail")
+            })
+        {
+            let held = self.balance(&self.account());
+            let differs = treasury::compare(&rows, &wallet, &tft(), held);
+            seen.extend(differs.expect("memory does not fail"));
+        }
+        seen.retain(|one| {
+            treasury::is_news(&rows, index as u32, one).expect("memory does not fail")
+        });
+        seen
+    }
+
+    fn answer(&self, question: &Question) -> Option<Observation> {
+        match question {
+            Question::Account { wallet } => {
+                let key = key_of(wallet.address.as_ref()?);
+                question.account(self.ledger.account(&key)?.sequence)
+            }
+            Question::Outcome { payout, .. } => question.outcome(self.outcome(payout)),
+            Question::Receives { address, .. } => {
+                let account = self.ledger.account(&key_of(address));
+                question.receives(account.is_some_and(|account| self.line(account).is_some()))
+            }
+            Question::Claim { balance, .. } => {
+                question.claim(self.ledger.claimable().any(|(id, _)| id == balance))
+            }
+        }
+    }
+
+    fn outcome(&self, payout: &Payout) -> Outcome {
+        let Transaction::Stellar { batch, .. } = &payout.transaction;
+        if let Some(included) = self.ledger.transaction(&payout.hash) {
+            return Outcome::Included {
+                ledger: included.ledger.into(),
+                succeeded: succeeded(included),
+                fee: included.result.fee_charged,
+            };
+        }
+        let sequence = self.sequence();
+        if sequence >= batch.sequence {
+            return Outcome::Passed { sequence };
+        }
+        // The last closed ledger is as old as now where one is closed every few seconds.
+        match self.now_s() > batch.time_bounds.max {
+            true => Outcome::Expired,
+            false => Outcome::Pending,
+        }
+    }
+
+    /// Payments to the wallet.
+    fn arrivals(&self) -> Vec<Observation> {
+        let to = xdr::MuxedAccount::Ed25519(xdr::Uint256(self.account()));
+        let mut seen = Vec::new();
+        for included in self.ledger.included().iter().filter(|one| succeeded(one)) {
+            let xdr::TransactionEnvelope::Tx(envelope) = &included.envelope else {
+                continue;
+            };
+            for (position, operation) in envelope.tx.operations.iter().enumerate() {
+                let xdr::OperationBody::Payment(payment) = &operation.body else {
+                    continue;
+                };
+                if payment.destination != to || payment.asset == xdr::Asset::Native {
+                    continue;
+                }
+                let from = match &envelope.tx.source_account {
+                    xdr::MuxedAccount::Ed25519(key) => key.0,
+                    xdr::MuxedAccount::MuxedEd25519(from) => from.ed25519.0,
+                };
+                seen.push(Observation::Received {
+                    wallet: "main".into(),
+                    operation: format!("{}-{position}", included.ledger),
+                    from: treasury_protocol::stellar::address(&from),
+                    to: None,
+                    memo: match &envelope.tx.memo {
+                        xdr::Memo::Text(text) => Some(text.to_utf8_string_lossy()),
+                        _ => None,
+                    },
+                    amount: Amount::new(payment.amount, tft()),
+                });
+            }
+        }
+        seen
+    }
+
+    /// Broadcasts, watches and settles until nothing happens any more. At most 60 rounds.
+    pub fn run(&mut self) {
+        for _ in 0..60 {
+            self.circle.settle();
+            self.broadcast();
+            if !self.watch() {
+                return;
+            }
+        }
+        panic!("the treasury never comes to rest: {:#?}", self.payouts());
+    }
+
+    /// Signs something with the wallet's key behind the circle's back, as thieves of enough shares could.
+    pub fn sign_outside(&mut self, hash: &[u8; 32]) -> [u8; 64] {
+        let ceremony = self.wallet().ceremony().expect("the guardians share a key");
+        let rows = self.circle.guardians[0].state();
+        let key = ceremonies::key(&rows, ceremony).expect("memory does not fail");
+        let key = key.expect("the ceremony is done");
+        crate::guardian::sign_together(&mut self.circle.guardians, ceremony, &key, hash)
+    }
+
+    /// A transaction of the wallet that the circle knows nothing of; it uses up the next sequence number.
+    pub fn use_up_sequence(&mut self) {
+        let batch = Batch {
+            source: self.account(),
+            fee_per_op_stroops: 100,
+            sequence: self.sequence() + 1,
+            time_bounds: TimeBounds {
+                min: 0,
+                max: u32::MAX.into(),
+            },
+            memo: None,
+            operations: vec![Operation::Nothing],
+        };
+        let hash = batch.hash(NETWORK).expect("the batch is sound");
+        let signature = Signature {
+            key: batch.source,
+            bytes: self.sign_outside(&hash),
+        };
+        let envelope = batch.envelope(NETWORK, &[signature]).expect("it is signed");
+        assert!(self.submit(&envelope).is_some());
+    }
+
+    /// Completes a payout with the wallet's key behind the circle's back, and sends it.
+    pub fn complete_outside(&mut self, payout: &Payout) -> Option<Included> {
+        let Transaction::Stellar { batch, network } = &payout.transaction;
+        let signature = Signature {
+            key: batch.source,
+            bytes: self.sign_outside(&payout.hash),
+        };
+        let envelope = batch.envelope(network, &[signature]).expect("it is signed");
+        self.submit(&envelope)
+    }
+
+    /// What a person holds on the chain, in minor units of TFT.
+    pub fn holds(&self, name: &str) -> i64 {
+        self.balance(&Key::of(&self.people[name]).0)
+    }
+
+    /// What waits to be claimed on the chain in all, in minor units of TFT.
+    pub fn claimable(&self) -> i64 {
+        self.ledger
+            .claimable()
+            .map(|(_, balance)| balance.amount)
+            .sum()
+    }
+
+    fn balance(&self, account: &[u8; 32]) -> i64 {
+        let account = self.ledger.account(account);
+        let line = account.and_then(|account| self.line(account));
+        line.map_or(0, |line| line.balance)
+    }
+
+    fn line<'a>(&self, account: &'a Account) -> Option<&'a Trustline> {
+        account.trustlines.values().next()
+    }
+
+    /// TFT as the chain knows it.
+    pub fn asset(&self) -> Asset {
+        Asset::Issued {
+            code: AssetCode::new("TFT").expect("a code"),
+            issuer: Key::of(&self.issuer).0,
+        }
+    }
+
+    /// The wallet as the first guardian knows it.
+    pub fn wallet(&self) -> Wallet {
+        let wallet = treasury::wallet(&self.circle.guardians[0].state(), "main");
+        wallet
+            .expect("memory does not fail")
+            .expect("it was opened")
+    }
+
+    /// The wallet's account on the chain.
+    pub fn account(&self) -> [u8; 32] {
+        key_of(self.wallet().address.as_ref().expect("the key is made"))
+    }
+
+    /// The sequence number of the wallet's account on the chain.
+    pub fn sequence(&self) -> i64 {
+        let account = self.ledger.account(&self.account());
+        account.map_or(0, |account| account.sequence)
+    }
+
+    /// All payouts as the first guardian knows them.
+    pub fn payouts(&self) -> Vec<Payout> {
+        self.circle.payouts(0)
+    }
+
+    /// The clock, in seconds since 1970.
+    pub fn now_s(&self) -> u64 {
+        self.circle.time_ms() / 1000
+    }
+}
+
+/// The action by which a guardian reports.
+pub fn observe(seen: &[Observation]) -> Action {
+    let bytes = encode(&seen.to_vec());
+    act(
+        "treasury",
+        "observe",
+        vec![("observations", Value::Bytes(bytes))],
+    )
+}
+
+fn key_of(address: &Address) -> [u8; 32] {
+    let Address::Stellar { key, .. } = address;
+    key.0
+}
+
+fn succeeded(included: &Included) -> bool {
+    matches!(
+        included.result.result,
+        xdr::TransactionResultResult::TxSuccess(_)
+            | xdr::TransactionResultResult::TxFeeBumpInnerSuccess(_)
+    )
+}
