@@ -3,7 +3,7 @@
 //! `cargo run --release -p treasury-protocol --example stellar_envelopes | python tests/peers/stellar_verify.py`
 //!
 //! Nine members make a key and sign every kind of operation, memo and network with it, alone and beside the keys of
-//! persons; each envelope is put into a fee bump. A seed may be given as argument.
+//! persons; each envelope is put into a fee bump. Then an account gets owners, and another a new key. A seed may be given as argument.
 
 use ed25519_zebra::{SigningKey, VerificationKey};
 use rand_chacha::ChaCha20Rng;
@@ -14,7 +14,7 @@ use treasury_protocol::ceremony::sign::{Signing, SigningNonces};
 use treasury_protocol::ceremony::{CeremonyId, GroupKey, KeyShare};
 use treasury_protocol::stellar::{
     Asset, AssetCode, Batch, Destination, Memo, Operation, PUBLIC_PASSPHRASE, Signature,
-    TESTNET_PASSPHRASE, TimeBounds, address, fee_bump,
+    TESTNET_PASSPHRASE, TimeBounds, address, fee_bump, multisig, rotation,
 };
 
 const MEMBERS: u16 = 9;
@@ -33,42 +33,100 @@ fn main() -> Result<(), Failure> {
         } else {
             PUBLIC_PASSPHRASE
         };
+        // Keys of persons beside the group's, up to as many as an envelope takes.
+        let persons = persons([0, 1, 8, 19][number / 3 % 4], &mut rng);
         let hash = batch.hash(passphrase)?;
-        let mut signatures = vec![Signature {
+        let mut signatures: Vec<_> = persons.iter().map(|one| signed(one, &hash)).collect();
+        signatures.push(Signature {
             key: key.public,
             bytes: sign(&key, &shares, hash, &mut rng)?,
-        }];
-        // Keys of persons beside the group's, up to as many as an envelope takes.
-        let persons = [0, 1, 8, 19][number / 3 % 4];
-        let person = || SigningKey::from(key_bytes(&mut rng));
-        signatures.extend(
-            std::iter::repeat_with(person)
-                .take(persons)
-                .map(|person| Signature {
-                    key: VerificationKey::from(&person).into(),
-                    bytes: person.sign(&hash).into(),
-                }),
-        );
-        let envelope = batch.envelope(passphrase, &signatures)?;
-        let lines = batch.operations.iter().enumerate();
-        let lines = lines.map(|(position, operation)| line(&batch, position, operation));
-        println!(
-            "{}",
-            json!({
-                "network_passphrase": passphrase,
-                "tx_hash": hex::encode(hash),
-                "envelope_xdr": envelope,
-                "wallet": address(&key.public),
-                "signers": signatures.iter().map(|one| address(&one.key)).collect::<Vec<_>>(),
-                "memo": batch.memo.as_ref().map(memo),
-                "fee_per_op_stroops": batch.fee_per_op_stroops,
-                "sequence": batch.sequence.to_string(),
-                "time_bounds": [batch.time_bounds.min.to_string(), batch.time_bounds.max.to_string()],
-                "lines": lines.collect::<Result<Vec<_>, _>>()?,
-                "fee_bump": bump(&envelope, passphrase, &batch, &mut rng)?,
-            })
-        );
+        });
+        print(&batch, passphrase, &signatures, &mut rng)?;
     }
+    own(&mut rng)?;
+    rotate(&key, &shares, &mut rng)
+}
+
+/// An account is given to 20 owners, of whom seven leave and five come.
+fn own(rng: &mut ChaCha20Rng) -> Result<(), Failure> {
+    let (account, owners) = (SigningKey::from(key_bytes(rng)), persons(25, rng));
+    let keys: Vec<_> = owners.iter().map(public).collect();
+    let mut batch = batch_of(public(&account), multisig::setup(&keys[..20], 14)?);
+    let hash = batch.hash(TESTNET_PASSPHRASE)?;
+    print(&batch, TESTNET_PASSPHRASE, &[signed(&account, &hash)], rng)?;
+    batch.operations = multisig::change(&keys[..20], &keys[7..], 13)?;
+    batch.sequence += 1;
+    let hash = batch.hash(TESTNET_PASSPHRASE)?;
+    let signatures: Vec<_> = owners[..14].iter().map(|one| signed(one, &hash)).collect();
+    print(&batch, TESTNET_PASSPHRASE, &signatures, rng)
+}
+
+/// The account of the group passes to another key, and from that to a third.
+fn rotate(key: &GroupKey, shares: &[KeyShare], rng: &mut ChaCha20Rng) -> Result<(), Failure> {
+    let (second, third) = (&persons(1, rng)[0], &persons(1, rng)[0]);
+    let mut batch = batch_of(key.public, vec![rotation::introduce(public(second))]);
+    let hash = batch.hash(TESTNET_PASSPHRASE)?;
+    let bytes = sign(key, shares, hash, rng)?;
+    let of_group = Signature {
+        key: key.public,
+        bytes,
+    };
+    print(&batch, TESTNET_PASSPHRASE, &[of_group], rng)?;
+    for (operation, signer) in [
+        (rotation::retire(key.public, key.public), second),
+        (rotation::introduce(public(third)), second),
+        (rotation::retire(key.public, public(second)), third),
+    ] {
+        batch.operations = vec![operation];
+        batch.sequence += 1;
+        let hash = batch.hash(TESTNET_PASSPHRASE)?;
+        print(&batch, TESTNET_PASSPHRASE, &[signed(signer, &hash)], rng)?;
+    }
+    Ok(())
+}
+
+fn persons(count: usize, rng: &mut ChaCha20Rng) -> Vec<SigningKey> {
+    let person = || SigningKey::from(key_bytes(rng));
+    std::iter::repeat_with(person).take(count).collect()
+}
+
+fn public(person: &SigningKey) -> [u8; 32] {
+    VerificationKey::from(person).into()
+}
+
+fn signed(person: &SigningKey, hash: &[u8; 32]) -> Signature {
+    Signature {
+        key: public(person),
+        bytes: person.sign(hash).into(),
+    }
+}
+
+fn print(
+    batch: &Batch,
+    passphrase: &str,
+    signatures: &[Signature],
+    rng: &mut ChaCha20Rng,
+) -> Result<(), Failure> {
+    let envelope = batch.envelope(passphrase, signatures)?;
+    let lines = batch.operations.iter().enumerate();
+    let lines = lines.map(|(position, operation)| line(batch, position, operation));
+    let bounds = batch.time_bounds;
+    println!(
+        "{}",
+        json!({
+            "network_passphrase": passphrase,
+            "tx_hash": hex::encode(batch.hash(passphrase)?),
+            "envelope_xdr": envelope,
+            "wallet": address(&batch.source),
+            "signers": signatures.iter().map(|one| address(&one.key)).collect::<Vec<_>>(),
+            "memo": batch.memo.as_ref().map(memo),
+            "fee_per_op_stroops": batch.fee_per_op_stroops,
+            "sequence": batch.sequence.to_string(),
+            "time_bounds": [bounds.min.to_string(), bounds.max.to_string()],
+            "lines": lines.collect::<Result<Vec<_>, _>>()?,
+            "fee_bump": bump(&envelope, passphrase, batch, rng)?,
+        })
+    );
     Ok(())
 }
 
@@ -79,7 +137,7 @@ fn bump(
     rng: &mut ChaCha20Rng,
 ) -> Result<Value, Failure> {
     let hot = SigningKey::from(key_bytes(rng));
-    let source = VerificationKey::from(&hot).into();
+    let source = public(&hot);
     let least = i64::from(batch.fee_per_op_stroops) * (batch.operations.len() as i64 + 1);
     let bump = fee_bump(
         envelope,
@@ -151,6 +209,20 @@ fn name(asset: &Asset) -> String {
 
 fn decimal(units: i64) -> String {
     format!("{}.{:07}", units / 10_000_000, units % 10_000_000)
+}
+
+fn batch_of(source: [u8; 32], operations: Vec<Operation>) -> Batch {
+    Batch {
+        source,
+        fee_per_op_stroops: 100,
+        sequence: 1,
+        time_bounds: TimeBounds {
+            min: 0,
+            max: 1_800_000_000,
+        },
+        memo: None,
+        operations,
+    }
 }
 
 fn batch(key: &GroupKey, number: usize, rng: &mut ChaCha20Rng) -> Result<Batch, Failure> {

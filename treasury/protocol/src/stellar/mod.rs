@@ -10,7 +10,9 @@ mod asset;
 mod batch;
 mod envelope;
 mod fee_bump;
+pub mod multisig;
 mod operation;
+pub mod rotation;
 #[cfg(test)]
 mod tests;
 
@@ -108,6 +110,16 @@ pub enum StellarError {
         /// Signatures that were given.
         count: usize,
     },
+    /// Owners are 1 to 20 different keys, and no more of them have to sign than there are.
+    #[error(
+        "{threshold} of {count} owners cannot own an account; name 1 to {MAX_SIGNATURES} different keys and ask for 1 to all of them"
+    )]
+    Owners {
+        /// Different owners.
+        count: usize,
+        /// How many have to sign.
+        threshold: u8,
+    },
     /// A fee bump has to offer no less for each operation than the envelope inside, and pays for one operation more.
     #[error(
         "a fee of {fee_stroops} stroops is too low for this envelope; offer {least_stroops} or more"
@@ -141,6 +153,7 @@ impl StellarError {
             Self::Address { .. } => "stellar_address",
             Self::Signature => "stellar_signature",
             Self::Signatures { .. } => "stellar_signatures",
+            Self::Owners { .. } => "stellar_owners",
             Self::FeeBump { .. } => "stellar_fee_bump",
             Self::Envelope { .. } => "stellar_envelope",
         }

@@ -2,6 +2,7 @@
 
 mod fee_bumps;
 mod operations;
+mod owners;
 mod random;
 mod signatures;
 

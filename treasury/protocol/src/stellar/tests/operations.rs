@@ -266,3 +266,50 @@ fn operations_that_a_batch_does_not_have_are_refused() {
             *body = xdr::OperationBody::Inflation;
         }));
 }
+
+/// As the state of a circle holds them.
+#[test]
+fn the_stored_bytes_of_each_operation_are_these() {
+    let stored = |operation: Operation| hex::encode(borsh::to_vec(&operation).unwrap());
+    let payment = |muxed| Operation::Payment {
+        to: Destination {
+            key: [1; 32],
+            muxed,
+        },
+        asset: Asset::Native,
+        amount: 2,
+    };
+    expect![
+        "00010101010101010101010101010101010101010101010101010101010101010100000200000000000000"
+    ]
+    .assert_eq(&stored(payment(None)));
+    expect!["000101010101010101010101010101010101010101010101010101010101010101010300000000000000000200000000000000"].assert_eq(&stored(payment(Some(3))));
+    let asset = Asset::Issued {
+        code: AssetCode::new("TFT").unwrap(),
+        issuer: [4; 32],
+    };
+    expect!["0101010101010101010101010101010101010101010101010101010101010101010103000000544654040404040404040404040404040404040404040404040404040404040404040402000000000000000500000000000000"].assert_eq(&stored(Operation::CreateClaimable {
+        to: [1; 32],
+        asset: asset.clone(),
+        amount: 2,
+        reclaim_after_s: 5,
+    }));
+    expect!["020606060606060606060606060606060606060606060606060606060606060606"]
+        .assert_eq(&stored(Operation::Reclaim { balance: [6; 32] }));
+    expect!["03010300000054465404040404040404040404040404040404040404040404040404040404040404040700000000000000"].assert_eq(&stored(Operation::Trust { asset, limit: 7 }));
+    expect!["04080808080808080808080808080808080808080808080808080808080808080809"].assert_eq(
+        &stored(Operation::SetSigner {
+            key: [8; 32],
+            weight: 9,
+        }),
+    );
+    expect!["050a0b0c0d"].assert_eq(&stored(Operation::SetThresholds {
+        master: 10,
+        low: 11,
+        medium: 12,
+        high: 13,
+    }));
+    let mut batch = batch();
+    batch.memo = Some(Memo::Text("m".to_owned()));
+    expect!["ea4a6c63e29c520abef5507b132ec5f9954776aebebe7b92421eea691446d22c640000002a00000000000000000000000000000000f15365000000000100010000006d01000000008a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c000103000000544654fd1724385aa0c75b64fb78cd602fa1d991fdebf76b13c58ed702eac835e9f61800dd0ee902000000"].assert_eq(&hex::encode(borsh::to_vec(&batch).unwrap()));
+}

@@ -1,0 +1,121 @@
+//! Accounts that pass to owners, and to other keys.
+
+use super::*;
+
+/// One line for each operation; keys by their numbers.
+fn told(operations: &[Operation]) -> String {
+    let number = |wanted: &[u8; 32]| (1..=40).find(|number| key(*number) == *wanted).unwrap();
+    let tell = |operation: &Operation| match operation {
+        Operation::SetSigner { key, weight } => format!("key {} weighs {weight}\n", number(key)),
+        Operation::SetThresholds {
+            master,
+            low,
+            medium,
+            high,
+        } => format!("master {master}, thresholds {low} {medium} {high}\n"),
+        _ => unreachable!("it is about keys"),
+    };
+    operations.iter().map(tell).collect()
+}
+
+fn keys(numbers: impl IntoIterator<Item = u8>) -> Vec<[u8; 32]> {
+    numbers.into_iter().map(key).collect()
+}
+
+#[test]
+fn an_account_is_given_to_its_owners() {
+    let operations = multisig::setup(&keys([1, 2, 3]), 2).unwrap();
+    expect![[r#"
+        key 1 weighs 1
+        key 2 weighs 1
+        key 3 weighs 1
+        master 0, thresholds 2 2 2
+    "#]]
+    .assert_eq(&told(&operations));
+    check(
+        |batch| batch.operations = operations,
+        expect![[r#"
+        896cd1fa89555b06c0519f58e7f45fe835f798c048939cb48e2266de5f5bbb5e
+        AAAAAgAAAADqSmxj4pxSCr71UHsTLsX5lUd2rr6+e5JCHuppFEbSLAAAAZAAAAAAAAAAKgAAAAEAAAAAAAAAAAAAAABlU/EAAAAAAAAAAAQAAAAAAAAABQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAQAAAACKiOPddAnxlf1S2y08ul1yymcJvx2UEhvzdIgBtA9vXAAAAAEAAAAAAAAABQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAQAAAACBOXcOqH0XX1ajVGbDTH7My42KkbTuN6Jd9g9bj8mzlAAAAAEAAAAAAAAABQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAQAAAADtSSjGKNHCxurpAziQWZVhKVknOlxj+TY2wUYUrIc30QAAAAEAAAAAAAAABQAAAAAAAAAAAAAAAAAAAAEAAAAAAAAAAQAAAAIAAAABAAAAAgAAAAEAAAACAAAAAAAAAAAAAAAAAAAAARRG0iwAAABAV33TIE8m/ine+8P8XCFuwai+9Lh9ZU2S35B2fZxz/RwNDMjwpPIWwdni5PxWgwxG3riy36wn6CEBlxkOe3qiAg=="#]],
+    );
+    let twenty = multisig::setup(&keys(10..30), 14).unwrap();
+    assert_eq!(twenty.len(), 21);
+}
+
+#[test]
+fn owners_leave_before_others_come() {
+    let operations = multisig::change(&keys(10..30), &keys(15..35), 20).unwrap();
+    expect![[r#"
+        key 10 weighs 0
+        key 11 weighs 0
+        key 12 weighs 0
+        key 13 weighs 0
+        key 14 weighs 0
+        key 30 weighs 1
+        key 31 weighs 1
+        key 32 weighs 1
+        key 33 weighs 1
+        key 34 weighs 1
+        master 0, thresholds 20 20 20
+    "#]]
+    .assert_eq(&told(&operations));
+    let same = multisig::change(&keys([1, 2]), &keys([2, 1]), 1).unwrap();
+    expect![[r#"
+        master 0, thresholds 1 1 1
+    "#]]
+    .assert_eq(&told(&same));
+}
+
+#[test]
+fn an_account_that_nobody_could_use_is_not_made() {
+    let refusal = |numbers: &[u8], threshold| {
+        let refused = multisig::setup(&keys(numbers.iter().copied()), threshold);
+        refused.unwrap_err().to_string()
+    };
+    expect!["1 of 0 owners cannot own an account; name 1 to 20 different keys and ask for 1 to all of them"].assert_eq(&refusal(&[], 1));
+    expect!["3 of 2 owners cannot own an account; name 1 to 20 different keys and ask for 1 to all of them"].assert_eq(&refusal(&[1, 2], 3));
+    expect!["0 of 2 owners cannot own an account; name 1 to 20 different keys and ask for 1 to all of them"].assert_eq(&refusal(&[1, 2], 0));
+    expect!["2 of 2 owners cannot own an account; name 1 to 20 different keys and ask for 1 to all of them"].assert_eq(&refusal(&[1, 2, 1], 2));
+    let too_many: Vec<u8> = (10..31).collect();
+    expect!["14 of 21 owners cannot own an account; name 1 to 20 different keys and ask for 1 to all of them"].assert_eq(&refusal(&too_many, 14));
+}
+
+#[test]
+fn a_key_is_introduced_by_the_old_one_and_retires_it() {
+    expect![[r#"
+        key 8 weighs 255
+        master 0, thresholds 1 1 1
+        key 9 weighs 255
+        key 8 weighs 0
+    "#]]
+    .assert_eq(&told(&[
+        rotation::introduce(key(8)),
+        rotation::retire(key(7), key(7)),
+        rotation::introduce(key(9)),
+        rotation::retire(key(7), key(8)),
+    ]));
+    check(
+        |batch| batch.operations = vec![rotation::introduce(key(8))],
+        expect![[r#"
+            dba89feef2c0304650b214db61c452760c09518b500897986a9bd11210e81e30
+            AAAAAgAAAADqSmxj4pxSCr71UHsTLsX5lUd2rr6+e5JCHuppFEbSLAAAAGQAAAAAAAAAKgAAAAEAAAAAAAAAAAAAAABlU/EAAAAAAAAAAAEAAAAAAAAABQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAQAAAAATmPYsbRpFfFG6aktfPb0vafypMhYhjciZfkFr0X2TygAAAP8AAAAAAAAAARRG0iwAAABAxY4abbosfIEBx8i5KAUkUJ3H4d9rRakcjmO2/mKYbvnXEVdVRLEpdRzDemmH8z84SgjdSxGQqu2Sq7OcU0ZLAg=="#]],
+    );
+    // The account is that of key 7 still, the signature that of key 8.
+    let mut second = batch();
+    second.sequence += 1;
+    second.operations = vec![rotation::retire(key(7), key(7))];
+    let hash = second.hash(TESTNET_PASSPHRASE).unwrap();
+    let text = second
+        .envelope(TESTNET_PASSPHRASE, &[sign(8, &hash)])
+        .unwrap();
+    let read = Envelope::parse(&text).unwrap();
+    assert_eq!(
+        read.signers(TESTNET_PASSPHRASE, &[key(8)]),
+        Ok(vec![key(8)])
+    );
+    assert_eq!(
+        read.signers(TESTNET_PASSPHRASE, &[key(7)]),
+        Err(StellarError::Signature)
+    );
+    expect!["AAAAAgAAAADqSmxj4pxSCr71UHsTLsX5lUd2rr6+e5JCHuppFEbSLAAAAGQAAAAAAAAAKwAAAAEAAAAAAAAAAAAAAABlU/EAAAAAAAAAAAEAAAAAAAAABQAAAAAAAAAAAAAAAAAAAAEAAAAAAAAAAQAAAAEAAAABAAAAAQAAAAEAAAABAAAAAAAAAAAAAAAAAAAAAdF9k8oAAABAq0gXiZERGpMVI3+mIF2NX5zd7BMx+896e6Crz58j8QzA50rigsafQnno4oo+9jvOGPMLShiCsryIMYXdaiU0CA=="].assert_eq(&text);
+}
