@@ -154,6 +154,53 @@ fn pays(members: u16, threshold: u16) {
         Ok(vec![key.public])
     );
     assert_eq!(envelope.batch, batch);
+    signs_in_spite_of_faults(&mut nodes, &key);
+}
+
+/// As many as the group can spare cheat or fall silent, half and half, each where it costs most.
+fn signs_in_spite_of_faults(nodes: &mut [Node], key: &GroupKey) {
+    let message = [9; 32];
+    let spare = key.members() - key.threshold;
+    let (cheaters, silent) = (1..=spare / 2, spare / 2 + 1..=spare);
+    let mut signing = Signing::new(key, message);
+    let signature = 'signed: loop {
+        assert!(signing.sessions().len() <= usize::from(spare) + 1);
+        for node in nodes.iter_mut() {
+            let share = node.share.as_ref().unwrap();
+            let duty = signing.duty(node.index);
+            let message = match duty {
+                None => continue,
+                Some(Duty::Share { session }) if cheaters.contains(&node.index) => {
+                    let share = [node.index as u8; 32];
+                    sign::Message::Share { session, share }
+                }
+                Some(Duty::Share { .. }) if silent.contains(&node.index) => continue,
+                Some(Duty::Share { session }) => {
+                    let nonces = node.nonces.take().unwrap();
+                    nonces
+                        .sign(share, key, &signing, session, &message)
+                        .unwrap()
+                }
+                // Nobody has more patience than for one turn of all.
+                Some(Duty::Commit | Duty::StandBy { .. }) => {
+                    let (nonces, posted) = SigningNonces::commit(share, &mut node.rng).unwrap();
+                    node.nonces = Some(nonces);
+                    posted
+                }
+            };
+            if let Progress::Signed { signature } =
+                signing.apply(key, node.index, &message).unwrap()
+            {
+                break 'signed signature;
+            }
+        }
+    };
+    let named: Vec<u16> = signing.cheaters().iter().map(|one| one.culprit).collect();
+    assert!(!named.is_empty() && named.iter().all(|one| cheaters.contains(one)));
+    ed25519_zebra::VerificationKey::try_from(key.public)
+        .unwrap()
+        .verify(&ed25519_zebra::Signature::from(signature), &message)
+        .unwrap();
 }
 
 #[test]

@@ -15,7 +15,29 @@ use crate::ceremony::{GroupKey, KeyShare};
 
 /// Secret nonces for one share. They live in memory only, are not copied, and are used up by signing.
 ///
-/// A node that restarts has lost them, which is as it should be: it makes new ones.
+/// A node that restarts has lost them, which is as it should be: it makes new ones. They cannot be used twice, copied or
+/// stored:
+///
+/// ```compile_fail,E0382
+/// # use treasury_protocol::ceremony::{GroupKey, KeyShare, sign::{Signing, SigningNonces}};
+/// fn twice(nonces: SigningNonces, share: &KeyShare, key: &GroupKey, signing: &Signing) {
+///     let _ = nonces.sign(share, key, signing, 0, signing.message());
+///     let _ = nonces.sign(share, key, signing, 1, signing.message());
+/// }
+/// ```
+/// ```compile_fail,E0277
+/// # use treasury_protocol::ceremony::sign::SigningNonces;
+/// fn copied<T: Clone>(_: T) {}
+/// fn of_nonces(nonces: SigningNonces) {
+///     copied(nonces);
+/// }
+/// ```
+/// ```compile_fail,E0277
+/// # use treasury_protocol::ceremony::sign::SigningNonces;
+/// fn stored(nonces: &SigningNonces) -> Vec<u8> {
+///     borsh::to_vec(nonces).unwrap()
+/// }
+/// ```
 pub struct SigningNonces {
     nonces: round1::SigningNonces,
     commitment: Commitment,

@@ -41,12 +41,17 @@ fn conclusions(ceremony: &mut Ceremony) -> String {
         matches!(ceremony.conclude(6), Conclusion::Confirm { .. }),
         "member 6 received good shares"
     );
-    let Conclusion::Complain { accused, message } = ceremony.conclude(5) else {
-        panic!("member 5 accepts a bad share")
+    conclusions_of(ceremony, 5)
+}
+
+/// What a member that received a bad share from member 3 brings about.
+fn conclusions_of(ceremony: &mut Ceremony, complainer: u16) -> String {
+    let Conclusion::Complain { accused, message } = ceremony.conclude(complainer) else {
+        panic!("member {complainer} accepts a bad share")
     };
     assert_eq!(accused, 3);
     assert!(message.encode().len() < MAX_MESSAGE_BYTES);
-    verdict(ceremony, 5, &message)
+    verdict(ceremony, complainer, &message)
 }
 
 #[test]
@@ -66,6 +71,68 @@ fn a_share_off_the_polynomial_is_its_senders_fault() {
         sender.polynomial[1] -= Scalar::ONE;
     });
     assert_eq!(conclusions(&mut ceremony), "member 3: WrongShare");
+}
+
+/// Each share is encrypted to one member, so an exchange makes both unreadable, and either victim can show it.
+#[test]
+fn exchanged_shares_are_their_senders_fault() {
+    for complainer in [5, 6] {
+        let mut ceremony = with_damaged_share(|_, _, round2| round2.shares.swap(3, 4));
+        assert!(matches!(ceremony.conclude(7), Conclusion::Confirm { .. }));
+        assert_eq!(
+            conclusions_of(&mut ceremony, complainer),
+            "member 3: UnreadableShare"
+        );
+    }
+}
+
+/// A member that repeats another's messages shows no secret of its own, and harms nobody: the ceremony waits for its own.
+#[test]
+fn messages_of_another_member_are_refused_in_each_round() {
+    let mut ceremony = Ceremony::new(9, 7);
+    let of_2 = ceremony.participant(2).round1(&ceremony.keygen).unwrap();
+    ceremony.order(2, &of_2).unwrap();
+    assert_eq!(ceremony.order(3, &of_2), Err("keygen_proof"));
+    ceremony.advance(Phase::Round2);
+    let of_2 = ceremony.participant(2).round2(&ceremony.keygen).unwrap();
+    ceremony.order(2, &of_2).unwrap();
+    // Nobody but the receivers can tell whose shares these are, and they can prove it.
+    ceremony.order(3, &of_2).unwrap();
+    ceremony.advance(Phase::Confirm);
+    assert_eq!(
+        conclusions_of(&mut ceremony, 4),
+        "member 3: UnreadableShare"
+    );
+}
+
+/// A late complaint about a bad share still counts while anybody's confirmation is missing; when all have confirmed, all
+/// have said that their shares are good.
+#[test]
+fn a_complaint_may_come_as_the_last_message_and_not_after_it() {
+    let mut ceremony = with_damaged_share(|_, _, round2| round2.shares[3][7] ^= 1);
+    for index in [1, 2, 3, 4, 6, 7, 8, 9] {
+        let Conclusion::Confirm { message, .. } = ceremony.conclude(index) else {
+            panic!("member {index} received good shares")
+        };
+        ceremony.order(index, &message).unwrap();
+    }
+    assert_eq!(ceremony.keygen.key(), None);
+    assert_eq!(
+        conclusions_of(&mut ceremony, 5),
+        "member 3: UnreadableShare"
+    );
+
+    let mut ceremony = Ceremony::new(9, 7);
+    ceremony.advance(Phase::Confirm);
+    let late = Message::Complaint(Box::new(complaint_about(&ceremony, 5, 3)));
+    for index in 1..=9 {
+        let Conclusion::Confirm { message, .. } = ceremony.conclude(index) else {
+            panic!("all are honest")
+        };
+        ceremony.order(index, &message).unwrap();
+    }
+    assert_eq!(ceremony.order(5, &late), Err("keygen_wrong_phase"));
+    assert!(ceremony.keygen.key().is_some());
 }
 
 #[test]

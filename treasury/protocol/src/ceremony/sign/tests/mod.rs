@@ -17,6 +17,8 @@ use crate::ceremony::KeyShare;
 use crate::ceremony::testing::{Ceremony, rng};
 
 mod faults;
+mod recovery;
+mod replacement;
 
 const MESSAGE: [u8; 32] = [0x5a; 32];
 
@@ -139,6 +141,12 @@ impl Group {
     }
 
     fn check_signature(&self, signature: &[u8; 64]) {
+        self.check_against(signature);
+        assert_eq!(self.signing.waiting_for(), Vec::<u16>::new());
+    }
+
+    /// That the signature is the group's over the message and over no other, by another implementation.
+    fn check_against(&self, signature: &[u8; 64]) {
         let key = ed25519_zebra::VerificationKey::try_from(self.key.public).unwrap();
         key.verify(&ed25519_zebra::Signature::from(*signature), &MESSAGE)
             .unwrap();
@@ -146,7 +154,6 @@ impl Group {
             key.verify(&ed25519_zebra::Signature::from(*signature), &[0; 32])
                 .is_err()
         );
-        assert_eq!(self.signing.waiting_for(), Vec::<u16>::new());
     }
 
     fn culprits(&self) -> Vec<u16> {
