@@ -11,6 +11,7 @@
 
 pub mod account;
 pub mod movements;
+mod operation;
 pub mod outcome;
 mod request;
 pub mod snapshot;

@@ -16,12 +16,9 @@
 
 use std::fmt;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
 use treasury_protocol::stellar::{Asset, address};
 
-use super::account::AssetRecord;
+use super::operation::{EffectRecord, OperationRecord};
 use super::outcome::{TransactionRecord, before_ledger};
 use super::request::{self, Collection, Told};
 use super::{Horizon, HorizonError, text};
@@ -127,69 +124,6 @@ pub struct Fee {
     pub fee_stroops: i64,
     /// Whether the transaction's operations took effect.
     pub succeeded: bool,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct OperationRecord {
-    paging_token: String,
-    #[serde(rename = "type")]
-    kind: String,
-    transaction_successful: bool,
-    transaction_hash: String,
-    created_at: String,
-    transaction: Option<JoinedRecord>,
-    source_account: String,
-    source_account_muxed: Option<String>,
-    from: Option<String>,
-    from_muxed: Option<String>,
-    to: Option<String>,
-    to_muxed: Option<String>,
-    amount: Option<String>,
-    asset: Option<String>,
-    asset_type: Option<String>,
-    asset_code: Option<String>,
-    asset_issuer: Option<String>,
-    source_amount: Option<String>,
-    source_asset_type: Option<String>,
-    source_asset_code: Option<String>,
-    source_asset_issuer: Option<String>,
-    starting_balance: Option<String>,
-    funder: Option<String>,
-    funder_muxed: Option<String>,
-    account: Option<String>,
-    account_muxed: Option<String>,
-    into: Option<String>,
-    into_muxed: Option<String>,
-    asset_balance_changes: Vec<ChangeRecord>,
-}
-
-/// What a call of a contract moved.
-#[derive(Debug, Deserialize)]
-struct ChangeRecord {
-    #[serde(flatten)]
-    asset: AssetRecord,
-    from: Option<String>,
-    to: Option<String>,
-    amount: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct JoinedRecord {
-    memo_type: String,
-    memo: Option<String>,
-    memo_bytes: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct EffectRecord {
-    #[serde(rename = "type")]
-    kind: String,
-    account: String,
-    amount: Option<String>,
-    asset_type: Option<String>,
-    asset_code: Option<String>,
-    asset_issuer: Option<String>,
 }
 
 impl Horizon {
@@ -355,63 +289,15 @@ impl Horizon {
         me: &str,
         place: u64,
     ) -> Result<Vec<Movement>, Fault> {
-        if !record.transaction_successful {
-            return Ok(Vec::new());
+        let mut effects = Vec::new();
+        if record.needs_effects(me) {
+            let path = format!("operations/{place}/effects");
+            let query = [("limit", "200"), ("order", "asc")];
+            let told: Told<Option<Collection<EffectRecord>>> =
+                request::get(&self.endpoints, endpoint, &path, &query).await?;
+            effects = told.body.map(Collection::records).unwrap_or_default();
         }
-        let mut moved = match &*record.kind {
-            "account_merge" | "claim_claimable_balance" => {
-                let path = format!("operations/{place}/effects");
-                let query = [("limit", "200"), ("order", "asc")];
-                let told: Told<Option<Collection<EffectRecord>>> =
-                    request::get(&self.endpoints, endpoint, &path, &query).await?;
-                let effects = told.body.map(Collection::records).unwrap_or_default();
-                record.by_effects(&effects, me)?
-            }
-            _ => record.transfers()?,
-        };
-        moved.retain(|one| one.concerns(me));
-        if moved.is_empty() {
-            return Ok(Vec::new());
-        }
-        let joined = record.transaction.as_ref();
-        let memo = joined.ok_or_else(|| Fault::Malformed {
-            reason: "it leaves out the transactions of operations (join=transactions)".into(),
-        })?;
-        let memo = memo.read()?;
-        let (hash, closed_at_s) = (
-            text::hash(&record.transaction_hash)?,
-            text::seconds(&record.created_at)?,
-        );
-        let mut movements = Vec::new();
-        for one in moved {
-            for (direction, side) in [(Direction::Out, &one.from), (Direction::In, &one.to)] {
-                if side.as_ref().is_none_or(|side| side.account != me) {
-                    continue;
-                }
-                let shown = |side: &Option<Side>| side.as_ref().map(Side::shown);
-                movements.push(Movement {
-                    operation_id: place,
-                    part: movements.len() as u32,
-                    kind: record.kind.clone(),
-                    direction,
-                    from: shown(&one.from),
-                    to: shown(&one.to),
-                    asset: match direction {
-                        Direction::In => one.asset.clone(),
-                        Direction::Out => one.sent_asset.clone(),
-                    },
-                    units: match direction {
-                        Direction::In => one.units,
-                        Direction::Out => one.sent_units,
-                    },
-                    memo: memo.clone(),
-                    transaction_hash: hash,
-                    ledger: (place >> 32) as u32,
-                    closed_at_s,
-                });
-            }
-        }
-        Ok(movements)
+        record.moved(&effects, me, place)
     }
 }
 
@@ -429,211 +315,5 @@ impl Placed for OperationRecord {
 impl Placed for TransactionRecord {
     fn place(&self) -> &str {
         &self.paging_token
-    }
-}
-
-/// One end of a transfer: the account, and its muxed form if it was named so.
-#[derive(Debug)]
-struct Side {
-    account: String,
-    muxed: Option<String>,
-}
-
-impl Side {
-    fn of(account: &Option<String>, muxed: &Option<String>) -> Option<Self> {
-        let account = account.clone()?;
-        let muxed = muxed.clone().filter(|text| !text.is_empty());
-        (!account.is_empty()).then_some(Self { account, muxed })
-    }
-
-    fn shown(&self) -> String {
-        self.muxed.clone().unwrap_or_else(|| self.account.clone())
-    }
-}
-
-/// Something that went from one account to another; what is sent and what arrives differ where the network exchanged it on its way.
-#[derive(Debug)]
-struct Transfer {
-    from: Option<Side>,
-    to: Option<Side>,
-    asset: Asset,
-    units: i64,
-    sent_asset: Asset,
-    sent_units: i64,
-}
-
-impl Transfer {
-    fn of(from: Option<Side>, to: Option<Side>, asset: Asset, units: i64) -> Self {
-        Self {
-            from,
-            to,
-            sent_asset: asset.clone(),
-            sent_units: units,
-            asset,
-            units,
-        }
-    }
-
-    /// Whether it changed what `me` holds.
-    fn concerns(&self, me: &str) -> bool {
-        let is_me = |side: &Option<Side>| side.as_ref().is_some_and(|side| side.account == me);
-        let is_own =
-            |asset: &Asset| matches!(asset, Asset::Issued { issuer, .. } if address(issuer) == me);
-        let to_itself = is_me(&self.from) && is_me(&self.to) && self.asset == self.sent_asset;
-        let comes = is_me(&self.to) && !is_own(&self.asset);
-        let goes = is_me(&self.from) && !is_own(&self.sent_asset);
-        (comes || goes) && !to_itself
-    }
-}
-
-fn required<'a>(field: &'a Option<String>, name: &str) -> Result<&'a str, Fault> {
-    field.as_deref().ok_or_else(|| Fault::Malformed {
-        reason: format!("an operation has no {name}"),
-    })
-}
-
-fn named(
-    kind: &Option<String>,
-    code: &Option<String>,
-    issuer: &Option<String>,
-) -> Result<Asset, Fault> {
-    match (kind.as_deref(), code, issuer) {
-        (Some("native"), _, _) => Ok(Asset::Native),
-        (_, Some(code), Some(issuer)) => text::issued(code, issuer),
-        (kind, _, _) => Err(text::malformed(
-            "this names no asset:",
-            kind.unwrap_or_default(),
-        )),
-    }
-}
-
-impl OperationRecord {
-    fn source(&self) -> Option<Side> {
-        let account = Some(self.source_account.clone());
-        Side::of(&account, &self.source_account_muxed)
-    }
-
-    fn ends(&self) -> (Option<Side>, Option<Side>) {
-        (
-            Side::of(&self.from, &self.from_muxed),
-            Side::of(&self.to, &self.to_muxed),
-        )
-    }
-
-    /// The asset and the amount under their usual names.
-    fn worth(&self) -> Result<(Asset, i64), Fault> {
-        let asset = named(&self.asset_type, &self.asset_code, &self.asset_issuer)?;
-        Ok((asset, text::units(required(&self.amount, "amount")?)?))
-    }
-
-    /// What went from whom to whom, where the operation says so itself. Kinds that move nothing have no transfers.
-    fn transfers(&self) -> Result<Vec<Transfer>, Fault> {
-        let (from, to) = self.ends();
-        Ok(match &*self.kind {
-            "payment" => {
-                let (asset, units) = self.worth()?;
-                vec![Transfer::of(from, to, asset, units)]
-            }
-            // The last is the name that the first had before the second came.
-            "path_payment_strict_receive" | "path_payment_strict_send" | "path_payment" => {
-                let (asset, units) = self.worth()?;
-                let (kind, code) = (&self.source_asset_type, &self.source_asset_code);
-                vec![Transfer {
-                    from,
-                    to,
-                    asset,
-                    units,
-                    sent_asset: named(kind, code, &self.source_asset_issuer)?,
-                    sent_units: text::units(required(&self.source_amount, "source_amount")?)?,
-                }]
-            }
-            "create_account" => {
-                let units = text::units(required(&self.starting_balance, "starting_balance")?)?;
-                let from = Side::of(&self.funder, &self.funder_muxed);
-                let to = Side::of(&self.account, &None);
-                vec![Transfer::of(from, to, Asset::Native, units)]
-            }
-            "create_claimable_balance" => {
-                let asset = text::asset(required(&self.asset, "asset")?)?;
-                let units = text::units(required(&self.amount, "amount")?)?;
-                vec![Transfer::of(self.source(), None, asset, units)]
-            }
-            "clawback" => {
-                let (asset, units) = self.worth()?;
-                vec![Transfer::of(from, None, asset, units)]
-            }
-            "invoke_host_function" => {
-                let changes = self.asset_balance_changes.iter().map(|change| {
-                    let from = Side::of(&change.from, &None);
-                    let to = Side::of(&change.to, &None);
-                    let units = text::units(&change.amount)?;
-                    Ok(Transfer::of(from, to, change.asset.read()?, units))
-                });
-                changes.collect::<Result<_, Fault>>()?
-            }
-            _ => Vec::new(),
-        })
-    }
-
-    /// What went from whom to whom by a merge or a claim, whose amount only the effects tell.
-    ///
-    /// Errors: no such effect: a slower server answered than the one that showed the operation.
-    fn by_effects(&self, effects: &[EffectRecord], me: &str) -> Result<Vec<Transfer>, Fault> {
-        let is_merge = self.kind == "account_merge";
-        let (from, to) = match is_merge {
-            true => (
-                Side::of(&self.account, &self.account_muxed),
-                Side::of(&self.into, &self.into_muxed),
-            ),
-            false => (None, self.source()),
-        };
-        // A third party's merge or claim, which the account had another part in.
-        let is_me = |side: &Option<Side>| side.as_ref().is_some_and(|side| side.account == me);
-        if !is_me(&from) && !is_me(&to) {
-            return Ok(Vec::new());
-        }
-        let wanted = match is_me(&to) {
-            true => "account_credited",
-            false => "account_debited",
-        };
-        let mut fitting = effects
-            .iter()
-            .filter(|one| one.kind == wanted && one.account == me);
-        let effect = fitting.next().ok_or_else(|| Fault::Malformed {
-            reason: format!(
-                "the operation {} has no effect '{wanted}' on {me} yet",
-                self.paging_token
-            ),
-        })?;
-        let asset = named(&effect.asset_type, &effect.asset_code, &effect.asset_issuer)?;
-        let units = text::units(required(&effect.amount, "amount")?)?;
-        Ok(vec![Transfer::of(from, to, asset, units)])
-    }
-}
-
-impl JoinedRecord {
-    fn read(&self) -> Result<Option<Memo>, Fault> {
-        let text = self.memo.clone().unwrap_or_default();
-        let bytes = |text: &str| -> Result<Vec<u8>, Fault> {
-            let bytes = STANDARD.decode(text);
-            bytes.map_err(|_| text::malformed("this is no base64:", text))
-        };
-        let hash = || -> Result<[u8; 32], Fault> {
-            let hash = bytes(&text)?.try_into();
-            hash.map_err(|_| text::malformed("this memo is no hash:", &text))
-        };
-        Ok(Some(match &*self.memo_type {
-            "none" => return Ok(None),
-            // The bytes are the memo; the text shows a sign of replacement for what is no UTF-8.
-            "text" => match &self.memo_bytes {
-                None => Memo::Text(text),
-                Some(encoded) => String::from_utf8(bytes(encoded)?)
-                    .map_or_else(|error| Memo::Bytes(error.into_bytes()), Memo::Text),
-            },
-            "id" => Memo::Id(text::number(&text)?),
-            "hash" => Memo::Hash(hash()?),
-            "return" => Memo::Return(hash()?),
-            other => return Err(text::malformed("this is no kind of memo:", other)),
-        }))
     }
 }
