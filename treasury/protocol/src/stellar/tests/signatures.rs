@@ -99,6 +99,22 @@ fn an_envelope_that_was_made_elsewhere_is_judged_by_its_signers() {
     assert_eq!(signers(vec![wrong_hint]), Err(StellarError::Signature));
 }
 
+/// Under a key of small order one signature holds for everything.
+#[test]
+fn a_key_that_signs_everything_is_refused() {
+    let mut identity = [0; 32];
+    identity[0] = 1;
+    let mut bytes = [0; 64];
+    bytes[0] = 1;
+    let members_rules = ed25519_zebra::VerificationKey::try_from(identity).unwrap();
+    members_rules.verify(&bytes.into(), &hash()).unwrap();
+    let signature = Signature {
+        key: identity,
+        bytes,
+    };
+    assert_eq!(refusal(&[signature]), StellarError::Signature);
+}
+
 /// The network's servers check without the cofactor: what only passes with it would spoil a whole envelope there.
 #[test]
 fn a_signature_that_holds_only_with_the_cofactor_is_refused() {
