@@ -90,6 +90,14 @@ pub enum Fault {
         /// What is wrong with it.
         reason: String,
     },
+    /// An answer about a state of the chain before the one that was asked about. The server lags behind.
+    #[error("it is at {at} and has not reached {needed} yet")]
+    Behind {
+        /// The ledger or block of the answer.
+        at: u64,
+        /// The one that it would take.
+        needed: u64,
+    },
     /// The server belongs to another chain, or does not know enough of this one.
     #[error("not to be used: {reason}")]
     Unfit {

@@ -65,6 +65,20 @@ impl Account {
     pub fn balance(&self, asset: &Asset) -> Option<&Balance> {
         self.balances.iter().find(|one| one.asset == *asset)
     }
+
+    /// Whether `units` (10^-7) of `asset` could be paid to it now: it trusts the asset, its issuer lets it, and there is room.
+    pub fn receives(&self, asset: &Asset, units: i64) -> bool {
+        // What comes back to its issuer is gone, for which there is always room.
+        if matches!(asset, Asset::Issued { issuer, .. } if *issuer == self.key) {
+            return true;
+        }
+        let Some(balance) = self.balance(asset) else {
+            return false;
+        };
+        let limit = balance.limit_units.unwrap_or(i64::MAX);
+        let sum = balance.units.checked_add(units);
+        balance.is_authorized && sum.is_some_and(|sum| sum <= limit)
+    }
 }
 
 /// Something that certain accounts may claim.

@@ -327,7 +327,7 @@ mod tests {
         may_wander(horizon.movements(&key, 0, 1));
         may_wander(horizon.fees(&key, 0, 1));
         may_wander(horizon.snapshot(&key));
-        may_wander(horizon.claimable(&key));
+        may_wander(horizon.claimable(&key, 1));
         may_wander(horizon.claimables(&key));
         may_wander(horizon.fee_stats());
         may_wander(horizon.latest_ledger());

@@ -16,7 +16,7 @@
 
 use std::fmt;
 
-use treasury_protocol::stellar::{Asset, address};
+use treasury_protocol::stellar::{Asset, Destination, address};
 
 use super::operation::{EffectRecord, OperationRecord};
 use super::outcome::{TransactionRecord, before_ledger};
@@ -83,6 +83,12 @@ impl Movement {
             0 => self.operation_id.to_string(),
             part => format!("{}-{part}", self.operation_id),
         }
+    }
+
+    /// Who within the account was meant, as senders to `M…` addresses say it.
+    pub fn to_user(&self) -> Option<u64> {
+        let to: Destination = self.to.as_deref()?.parse().ok()?;
+        to.muxed
     }
 }
 

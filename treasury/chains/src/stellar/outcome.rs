@@ -41,6 +41,8 @@ pub enum Outcome {
         ledger: u32,
         /// Whether its operations took effect. If not, it has used up its sequence number and its fee all the same.
         succeeded: bool,
+        /// What its account paid for it, in stroops (10^-7 XLM): nothing, if a fee bump of somebody else's did.
+        fee_stroops: i64,
     },
     /// Its sequence number was used up by something else: it can never be included.
     Passed {
@@ -92,11 +94,16 @@ impl TransactionRecord {
         self.hash == hash || names.any(|name| name == hash)
     }
 
-    fn included(&self) -> Outcome {
-        Outcome::Included {
+    fn included(&self) -> Result<Outcome, Fault> {
+        let fee_stroops = match self.fee_account == self.source_account {
+            true => text::number(&self.fee_charged)?,
+            false => 0,
+        };
+        Ok(Outcome::Included {
             ledger: self.ledger,
             succeeded: self.successful,
-        }
+            fee_stroops,
+        })
     }
 }
 
@@ -156,14 +163,14 @@ impl Horizon {
         let Some(record) = account.body else {
             // Merged away, or never opened. A wallet of a circle is never merged; whoever does it by hand has the hash looked up.
             let found = self.find(endpoint, &sought.hash).await?;
-            return Ok(found.map_or(not_yet, |record| record.included()));
+            return found.map_or(Ok(not_yet), |record| record.included());
         };
         let account = record.read(&sought.source)?;
         if account.sequence < sought.sequence {
             return Ok(not_yet);
         }
         if let Some(found) = self.find(endpoint, &sought.hash).await? {
-            return Ok(found.included());
+            return found.included();
         }
         let used_in = account.sequence_ledger.unwrap_or(account.changed_ledger);
         self.who_used(endpoint, &root, sought, used_in).await
@@ -213,7 +220,7 @@ impl Horizon {
             }
             for record in &page {
                 if record.is(&name) {
-                    return Ok(record.included());
+                    return record.included();
                 }
                 let used = text::number::<i64>(&record.source_account_sequence)?;
                 if record.source_account == source && used <= sought.sequence {
@@ -290,6 +297,7 @@ mod tests {
             other => Outcome::Included {
                 ledger: if other == 'J' { 8 } else { 7 },
                 succeeded: other != 'F',
+                fee_stroops: 100,
             },
         };
         let all: Vec<Outcome> = answers.chars().map(of).collect();

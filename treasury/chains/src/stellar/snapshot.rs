@@ -70,15 +70,26 @@ impl Horizon {
         })
     }
 
-    /// A claimable balance, as most of the servers have it; `None` if it was claimed, or never was.
+    /// A claimable balance that was made in the ledger `made_in`, as most of the servers have it; `None` if it was claimed since.
     ///
-    /// Errors: [`HorizonError::NoAnswer`], [`HorizonError::Disagreement`] while some of them lag behind.
-    pub async fn claimable(&self, id: &[u8; 32]) -> Result<Option<Claimable>, HorizonError> {
+    /// A server that has not reached that ledger is not heard: it would take what is not made yet for claimed.
+    ///
+    /// Errors: [`HorizonError::NoAnswer`], [`HorizonError::Disagreement`] while some of them lag behind a claim.
+    pub async fn claimable(
+        &self,
+        id: &[u8; 32],
+        made_in: u32,
+    ) -> Result<Option<Claimable>, HorizonError> {
         let path = format!("claimable_balances/{}", claimable_text(id));
         let asked = self.endpoints.ask_all(async |endpoint| {
             self.verify(endpoint).await?;
             let told =
                 request::get::<ClaimableRecord>(&self.endpoints, endpoint, &path, &[]).await?;
+            let at = state_ledger(told.state_ledger)?;
+            if at < made_in {
+                let (at, needed) = (at.into(), made_in.into());
+                return Err(Fault::Behind { at, needed });
+            }
             let balance = told.body.map(|record| record.read()).transpose()?;
             match balance {
                 Some(other) if other.id != *id => {

@@ -16,6 +16,14 @@ fn urls(proxies: &[Proxy]) -> Vec<String> {
     proxies.iter().map(Proxy::url).collect()
 }
 
+fn included(net: &Net, succeeded: bool) -> Outcome {
+    Outcome::Included {
+        ledger: net.sandbox.ledger().sequence(),
+        succeeded,
+        fee_stroops: 100,
+    }
+}
+
 async fn with_payment() -> (Net, Transaction) {
     let net = Net::start().await;
     let (alice, bob) = (net.friend(1), net.friend(2));
@@ -66,9 +74,7 @@ async fn a_liar_is_outvoted_and_named() {
     // Nobody can tell yet who is right; a transaction that two call pending is pending.
     assert_eq!(outcome(&horizon, &transaction).await, Outcome::Pending);
     net.include(&transaction);
-    let ledger = net.sandbox.ledger().sequence();
-    let succeeded = true;
-    let expected = Outcome::Included { ledger, succeeded };
+    let expected = included(&net, true);
     assert_eq!(outcome(&horizon, &transaction).await, expected);
     assert_eq!(contradicting(&horizon), [proxies[1].url()]);
     let status = &horizon.endpoints().status()[1];
@@ -83,8 +89,7 @@ async fn a_liar_is_outvoted_and_named() {
     // A liar alone is believed: that is why three are better than one.
     let alone = client(&[proxies[2].url()]);
     let said = outcome(&alone, &transaction).await;
-    let succeeded = false;
-    assert_eq!(said, Outcome::Included { ledger, succeeded });
+    assert_eq!(said, included(&net, false));
 }
 
 #[tokio::test]
@@ -102,9 +107,7 @@ async fn one_that_lags_delays_two_and_is_outvoted_by_two_of_three() {
     let (net, transaction) = with_payment().await;
     let behind = net.fork().await;
     net.include(&transaction);
-    let ledger = net.sandbox.ledger().sequence();
-    let succeeded = true;
-    let expected = Outcome::Included { ledger, succeeded };
+    let expected = included(&net, true);
     let fresh = [net.proxy().await, net.proxy().await];
     let two = client(&[behind.url.clone(), fresh[0].url()]);
     assert_eq!(outcome(&two, &transaction).await, Outcome::Pending);

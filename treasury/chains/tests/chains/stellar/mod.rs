@@ -3,6 +3,7 @@
 mod majority;
 mod movements;
 mod outcomes;
+mod payer;
 mod submissions;
 
 use std::sync::Arc;
@@ -225,12 +226,23 @@ fn payment(to: &Person, whole: i64) -> Operation {
     }
 }
 
-/// A client of these servers that gives up soon: what never answers should not make tests wait.
+/// A client of these servers that waits as long as a slow machine may take.
 fn client(urls: &[String]) -> Horizon {
+    let patience = Duration::from_secs(60);
+    with_patience(urls, patience)
+}
+
+/// A client that gives up on a submission soon, for servers that never answer one.
+fn hasty(urls: &[String]) -> Horizon {
+    with_patience(urls, Duration::from_millis(200))
+}
+
+fn with_patience(urls: &[String], submission: Duration) -> Horizon {
+    let patience = Duration::from_secs(60);
     let timeouts = Timeouts {
-        connect: Duration::from_secs(5),
-        answer: Duration::from_secs(5),
-        submission: Duration::from_millis(500),
+        connect: patience,
+        answer: patience,
+        submission,
     };
     Horizon::new(urls, PASSPHRASE, timeouts).expect("addresses")
 }

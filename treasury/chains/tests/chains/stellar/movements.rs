@@ -138,6 +138,8 @@ async fn every_way_in_and_out_is_seen_once_with_its_memo() {
     };
     assert_eq!(movements[1].to, Some(address(&wallet.key)));
     assert_eq!(movements[2].to, Some(muxed.to_string()));
+    let users = movements.iter().map(Movement::to_user);
+    assert_eq!(users.collect::<Vec<_>>()[..4], [None, None, Some(77), None]);
     assert_eq!(movements[2].from, Some(address(&Person::new(1).key)));
     assert_eq!(movements[6].from, None);
     // Each has a name of its own.
@@ -196,9 +198,23 @@ async fn movements_and_fees_add_up_to_the_balances() {
         .map(|one| (asset_text(&one.asset), one.units))
         .collect();
     assert_eq!(sums, held);
-    // What an account that pays for others is charged is seen as well.
     assert_eq!(account.subentries, 1);
-    let trust = account.balance(&tft(&Person::new(1))).expect("trust");
+    let tft = tft(&Person::new(1));
+    let trust = account.balance(&tft).expect("trust");
+    let room = 1000 * WHOLE - trust.units;
+    assert!(account.receives(&tft, room) && !account.receives(&tft, room + 1));
+    assert!(account.receives(&Asset::Native, WHOLE));
+    let code = AssetCode::new("USDC").expect("a code");
+    let issuer = wallet.key;
+    assert!(account.receives(
+        &Asset::Issued {
+            code: code.clone(),
+            issuer
+        },
+        1
+    ));
+    let issuer = Person::new(1).key;
+    assert!(!account.receives(&Asset::Issued { code, issuer }, 1));
     assert_eq!(
         (trust.limit_units, trust.is_authorized),
         (Some(1000 * WHOLE), true)
@@ -218,10 +234,18 @@ async fn claimable_balances_are_seen_until_they_are_claimed() {
     };
     let batch = issuer.batch(net.sequence(&issuer) + 1, vec![aside]);
     let id = batch.claimable_id(0).expect("a name");
-    assert_eq!(horizon.claimable(&id).await, Ok(None));
+    let behind = net.fork().await;
     net.include(&issuer.sign(&batch));
+    let made_in = net.sandbox.ledger().sequence();
+    // One that has not seen it made must not be taken to say that it is claimed.
+    let early = client(std::slice::from_ref(&behind.url));
+    let answer = early.claimable(&id, made_in).await;
+    assert!(
+        matches!(answer, Err(HorizonError::NoAnswer { .. })),
+        "{answer:?}"
+    );
     let found = horizon
-        .claimable(&id)
+        .claimable(&id, made_in)
         .await
         .expect("an answer")
         .expect("it");
@@ -234,7 +258,7 @@ async fn claimable_balances_are_seen_until_they_are_claimed() {
     net.close_at(super::START_S + 10);
     let reclaim = Operation::Reclaim { balance: id };
     net.include(&issuer.transaction(net.sequence(&issuer) + 1, vec![reclaim]));
-    assert_eq!(horizon.claimable(&id).await, Ok(None));
+    assert_eq!(horizon.claimable(&id, made_in).await, Ok(None));
     assert_eq!(horizon.claimables(&payee.key).await, Ok(Vec::new()));
     // What an issuer takes back of its own asset is no movement.
     let (movements, _) = all(&horizon, &issuer.key, 200).await;

@@ -12,9 +12,13 @@ fn passed(transaction: &Transaction) -> Outcome {
     }
 }
 
+/// Included in the last ledger, for 100 stroops.
 fn included(net: &Net, succeeded: bool) -> Outcome {
-    let ledger = net.sandbox.ledger().sequence();
-    Outcome::Included { ledger, succeeded }
+    Outcome::Included {
+        ledger: net.sandbox.ledger().sequence(),
+        succeeded,
+        fee_stroops: 100,
+    }
 }
 
 #[tokio::test]
@@ -115,7 +119,23 @@ async fn a_transaction_in_a_fee_bump_is_found_by_its_own_hash() {
     let envelope = bump.envelope(&signature).expect("signed");
     let submission = horizon.submit(&envelope).await.expect("an envelope");
     assert!(super::succeeded(&submission), "{submission:?}");
-    assert_eq!(outcome(&horizon, &ours).await, included(&net, true));
+    let expected = Outcome::Included {
+        ledger: net.sandbox.ledger().sequence(),
+        succeeded: true,
+        // Somebody else's.
+        fee_stroops: 0,
+    };
+    assert_eq!(outcome(&horizon, &ours).await, expected);
+    let paid = horizon.fees(&carol.key, 0, 10).await.expect("an answer");
+    assert_eq!(paid.items[0].fee_stroops, 200);
+    assert!(
+        horizon
+            .fees(&alice.key, 0, 10)
+            .await
+            .expect("an answer")
+            .items
+            .is_empty()
+    );
     // Submitted without the bump, it is found to be in a ledger already.
     let again = horizon.submit(&ours.envelope).await.expect("an envelope");
     assert!(super::succeeded(&again), "{again:?}");
