@@ -61,6 +61,14 @@ fn home(home: &Home) -> Value {
             let issuer = issuer.map(|key| treasury_protocol::stellar::address(&key.0));
             json!({ "chain": "stellar", "issuer": issuer })
         }
+        Home::Ethereum {
+            chain_id,
+            token,
+            decimals,
+        } => {
+            let token = token.map(|token| token.to_string());
+            json!({ "chain": "ethereum", "chain_id": chain_id, "token": token, "decimals": decimals })
+        }
     }
 }
 

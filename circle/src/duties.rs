@@ -7,6 +7,7 @@ use crate::checkpoint::{self, Checkpoint};
 use crate::gate::{self, TESTIMONY_HEIGHTS_MAX, Testimony};
 use crate::genesis::Genesis;
 use crate::state::{KeyValue, Region, RegionView, StoreFault};
+use crate::treasury::{self, OwnerDuties};
 
 /// What one guardian owes the circle after a block. The node adds secrets and signatures, and sends each once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct Duties {
     pub keygen: Vec<KeygenDuty>,
     /// Messages that signing sessions wait for.
     pub sign: Vec<SignDuty>,
+    /// What Safes wait for.
+    pub own: OwnerDuties,
 }
 
 /// How a guardian's conclusions stand to those of the others, as far as its own node can tell.
@@ -64,6 +67,7 @@ pub fn duties(
         testify: testify(&state, &chain, genesis, guardian)?,
         keygen: ceremonies::keygen_duties(&state, guardian)?,
         sign: ceremonies::sign_duties(&state, guardian)?,
+        own: treasury::owner_duties(&state, guardian)?,
     })
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use borsh::{BorshDeserialize, BorshSerialize};
 use threescript::engine::Limits;
 use threescript::value::{AssetCode, Assets};
+use treasury_protocol::ethereum;
 
 use crate::digest::{Hash, digest};
 use crate::ids::{CircleId, Key};
@@ -49,6 +50,15 @@ pub enum Home {
     Stellar {
         /// The account that issues it; `None` for XLM.
         issuer: Option<Key>,
+    },
+    /// On an Ethereum chain.
+    Ethereum {
+        /// The chain.
+        chain_id: u64,
+        /// The token's contract; `None` for the chain's own coin.
+        token: Option<ethereum::Address>,
+        /// How many decimals one whole has there, at least as many as here.
+        decimals: u8,
     },
 }
 

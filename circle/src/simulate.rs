@@ -22,17 +22,20 @@ const BYTES_MAX: usize = 1024 * 1024;
 
 /// The tables of the kernel by the prefix of their keys, as people read them. Rows that only help to find others are not
 /// listed, and the books of the ledger are money.
-const KERNEL_TABLES: [(&[u8], &str); 29] = [
+const KERNEL_TABLES: [(&[u8], &str); 32] = [
     (b"k2", "owed"),
     (b"k3a", "payees"),
     (b"k3c", "claimables"),
     (b"k3d", "differences"),
+    (b"k3g", "owners"),
     (b"k3h", "holdings"),
     (b"k3o", "open_payouts"),
     (b"k3p", "who_can_receive"),
+    (b"k3q", "payers"),
     (b"k3s", "observations"),
     (b"k3v", "confirmations"),
     (b"k3w", "confirmers"),
+    (b"k3z", "owner_signatures"),
     (b"ka", "accounts"),
     (b"kd", "divergences"),
     (b"ke", "wallets"),

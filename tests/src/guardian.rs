@@ -6,7 +6,7 @@ use std::sync::Arc;
 use circle::block::Block;
 use circle::ceremonies::{self, KeygenDuty, SignDuty, SignMessage};
 use circle::checkpoint::Checkpoint;
-use circle::digest::encode;
+use circle::digest::{digest, encode};
 use circle::duties::{Agreement, agreement, duties};
 use circle::envelope::{Body, Envelope};
 use circle::genesis::Genesis;
@@ -14,6 +14,7 @@ use circle::ids::{Key, sign};
 use circle::machine::{Executed, Machine};
 use circle::receipt::Receipt;
 use circle::state::{Head, KeyValue, Memory, Region, RegionView};
+use circle::treasury::{OwnedPayout, Payout, ownership};
 use ed25519_zebra::SigningKey;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -22,6 +23,7 @@ use threescript::value::Value;
 use treasury_protocol::ceremony::keygen::{Conclusion, Participant, Phase, Seed};
 use treasury_protocol::ceremony::sign::{Duty, Signing, SigningNonces};
 use treasury_protocol::ceremony::{GroupKey, KeyShare};
+use treasury_protocol::ethereum::OwnerKey;
 
 /// A guardian. What it knows comes from blocks, but for its secrets.
 pub struct Guardian {
@@ -161,10 +163,35 @@ impl Guardian {
                 vec![("messages", Value::Bytes(encode(&messages)))],
             ));
         }
+        if due.own.name_key {
+            let member = Key::of(&self.secret);
+            let hash = ownership(genesis.circle, &member);
+            let signature = self.owner_key().sign(&hash).expect("the key is sound");
+            let signature = Value::Bytes(signature.to_vec());
+            actions.push(act("treasury", "own", vec![("signature", signature)]));
+        }
+        if !due.own.sign.is_empty() {
+            let sign = |payout: &Payout| OwnedPayout {
+                payout: payout.id,
+                signature: self
+                    .owner_key()
+                    .sign(&payout.hash)
+                    .expect("the key is sound"),
+            };
+            let signatures: Vec<OwnedPayout> = due.own.sign.iter().map(sign).collect();
+            let signatures = Value::Bytes(encode(&signatures));
+            actions.push(act("treasury", "sign", vec![("signatures", signatures)]));
+        }
         actions
             .into_iter()
             .map(|action| self.transaction(genesis, vec![action]).encode())
             .collect()
+    }
+
+    /// The key by which this guardian owns Safes.
+    pub fn owner_key(&self) -> OwnerKey {
+        let secret = digest("simulation/owner", &Key::of(&self.secret));
+        OwnerKey::from_bytes(&secret).expect("a hash is a key but for a negligible chance")
     }
 
     fn keygen(&mut self, duty: &KeygenDuty) -> Action {

@@ -8,4 +8,4 @@ pub mod random;
 mod simulation;
 
 pub use guardian::{Guardian, act, attest};
-pub use simulation::{DAY_MS, START_MS, Simulation, policies, rejected, tft};
+pub use simulation::{CHAIN_ID, DAY_MS, START_MS, Simulation, TOKEN, policies, rejected, tft};

@@ -25,7 +25,7 @@ use crate::simulation::{START_MS, Simulation, tft};
 pub const NETWORK: &str = "Guardian Circle simulation";
 
 /// A policy that pays whom it is told to, out of what belongs to the circle.
-const PAYER: &str = r#"
+pub const PAYER: &str = r#"
 /// Pays accounts out of the free treasury, for tests.
 policy payer version 1
 
@@ -297,7 +297,9 @@ impl Money {
     }
 
     fn outcome(&self, payout: &Payout) -> Outcome {
-        let Transaction::Stellar { batch, .. } = &payout.transaction;
+        let Transaction::Stellar { batch, .. } = &payout.transaction else {
+            return Outcome::Pending;
+        };
         if let Some(included) = self.ledger.transaction(&payout.hash) {
             return Outcome::Included {
                 ledger: included.ledger.into(),
@@ -396,7 +398,9 @@ impl Money {
 
     /// Completes a payout with the wallet's key behind the circle's back, and sends it.
     pub fn complete_outside(&mut self, payout: &Payout) -> Option<Included> {
-        let Transaction::Stellar { batch, network } = &payout.transaction;
+        let Transaction::Stellar { batch, network } = &payout.transaction else {
+            return None;
+        };
         let signature = Signature {
             key: batch.source,
             bytes: self.sign_outside(&payout.hash),
@@ -477,8 +481,10 @@ pub fn observe(seen: &[Observation]) -> Action {
 }
 
 fn key_of(address: &Address) -> [u8; 32] {
-    let Address::Stellar { key, .. } = address;
-    key.0
+    match address {
+        Address::Stellar { key, .. } => key.0,
+        Address::Ethereum(address) => panic!("{address} is not on this ledger"),
+    }
 }
 
 fn succeeded(included: &Included) -> bool {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use circle::block::Block;
 use circle::checkpoint::Checkpoint;
 use circle::digest::digest;
-use circle::envelope::Envelope;
+use circle::envelope::{Body, Envelope};
 use circle::genesis::{Asset, Genesis, Home};
 use circle::ids::{CircleId, Key};
 use circle::iou::{Iou, Price, SignedIou};
@@ -21,6 +21,7 @@ use ed25519_zebra::SigningKey;
 use threescript::action::{Action, Mark};
 use threescript::engine::{Limits, PROFILE};
 use threescript::value::{Amount, AssetCode, Value};
+use treasury_protocol::ethereum;
 
 use crate::guardian::{Guardian, act};
 
@@ -29,6 +30,10 @@ pub const START_MS: u64 = 1_767_225_600_000;
 /// A day.
 pub const DAY_MS: u64 = 24 * 3600 * 1000;
 const BLOCK_MS: u64 = 1000;
+/// An Ethereum chain on which TFT is a token with nine decimals.
+pub const CHAIN_ID: u64 = 31_337;
+/// The contract of that token.
+pub const TOKEN: ethereum::Address = ethereum::Address([7; 20]);
 
 /// The standard policies that a circle starts with.
 pub fn policies() -> Vec<String> {
@@ -83,9 +88,16 @@ impl Simulation {
                 tft(),
                 Asset {
                     decimals: 7,
-                    homes: vec![Home::Stellar {
-                        issuer: Some(issuer),
-                    }],
+                    homes: vec![
+                        Home::Stellar {
+                            issuer: Some(issuer),
+                        },
+                        Home::Ethereum {
+                            chain_id: CHAIN_ID,
+                            token: Some(TOKEN),
+                            decimals: 9,
+                        },
+                    ],
                 },
             )]),
             policies,
@@ -174,6 +186,20 @@ impl Simulation {
     pub fn act(&mut self, guardian: usize, actions: Vec<Action>) -> Receipt {
         let envelope = self.guardians[guardian].transaction(&self.genesis, actions);
         self.send(envelope)
+    }
+
+    /// Sends `actions` as an account that is no guardian, and settles.
+    pub fn act_as(&mut self, name: &str, actions: Vec<Action>) -> Receipt {
+        let secret = self.account(name);
+        self.sequences += 1;
+        let body = Body {
+            circle: self.genesis.circle,
+            sender: Key::of(&secret),
+            account_nonce: self.sequences,
+            expires_at_ms: u64::MAX,
+            actions,
+        };
+        self.send(Envelope::sign(body, &secret))
     }
 
     /// The same, co-signed by all guardians.

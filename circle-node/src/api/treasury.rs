@@ -18,7 +18,7 @@ pub struct Wallet {
     pub name: String,
     /// The kind of its chain.
     pub chain: String,
-    /// Which network of that kind: the passphrase on Stellar.
+    /// Which network of that kind: the passphrase on Stellar, the chain id on Ethereum.
     pub network: String,
     /// Its address there, once it has one.
     pub account: Option<String>,
@@ -66,8 +66,9 @@ pub struct Payout {
     pub wallet_name: String,
     /// The kind of its chain.
     pub chain: String,
-    /// Which network of that kind: the passphrase on Stellar.
-    pub network_passphrase: String,
+    /// Which network of that kind: the passphrase on Stellar, the chain id on Ethereum.
+    #[serde(rename = "network_passphrase")]
+    pub network: String,
     /// The transaction's hash on that network.
     pub tx_hash: String,
     /// The sequence number that it uses up.
@@ -76,8 +77,11 @@ pub struct Payout {
     pub planned_s: u64,
     /// The last second in which the chain may take it.
     pub expires_s: Option<u64>,
-    /// The signed envelope, base64.
+    /// The signed envelope, base64, on Stellar.
     pub envelope_xdr: Option<String>,
+    /// The data of the call that anybody may send to the Safe, hexadecimal, on Ethereum.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution: Option<String>,
     /// The confirmations of people, if it needs any.
     pub check: Option<Check>,
     /// Guardians whose signatures or shares are in.

@@ -203,7 +203,11 @@ fn declare_all() -> Vec<Signature> {
             "receive_at",
             &[
                 ("account", Type::Account, "who is paid"),
-                ("chain", Type::Text, "the kind of chain: stellar"),
+                (
+                    "chain",
+                    Type::Text,
+                    "the kind of chain: stellar or ethereum",
+                ),
                 ("address", Type::Text, "where on that chain"),
                 (
                     "memo",
@@ -211,6 +215,51 @@ fn declare_all() -> Vec<Signature> {
                     "what has to come along; empty for nothing",
                 ),
             ],
+        ),
+        declare(
+            "treasury",
+            "pays_from",
+            &[(
+                "signature",
+                Type::Bytes,
+                "of an Ethereum address over the message that names this account",
+            )],
+        ),
+        declare(
+            "treasury",
+            "safe",
+            &[
+                ("wallet", Type::Text, "the wallet, which is a Safe"),
+                ("chain_id", Type::Int, "the number of its chain"),
+                (
+                    "contracts",
+                    Type::Bytes,
+                    "what it is made of; nothing for the contracts of public chains",
+                ),
+                (
+                    "threshold",
+                    Type::Int,
+                    "how many have to sign; 0 for the quorum",
+                ),
+            ],
+        ),
+        declare(
+            "treasury",
+            "own",
+            &[(
+                "signature",
+                Type::Bytes,
+                "of this guardian's key on Ethereum, by which it owns Safes",
+            )],
+        ),
+        declare(
+            "treasury",
+            "sign",
+            &[(
+                "signatures",
+                Type::Bytes,
+                "this guardian's signatures, by payout",
+            )],
         ),
         declare(
             "treasury",
@@ -274,9 +323,10 @@ fn declare_all() -> Vec<Signature> {
 fn declare(actor: &str, name: &str, params: &[(&str, Type, &str)]) -> Signature {
     // What the circle would choose by itself.
     let default = |name: &str| match (actor, name) {
-        ("ceremony", "threshold") | ("policy", "height") => Some(Value::Int(0)),
+        ("ceremony" | "treasury", "threshold") | ("policy", "height") => Some(Value::Int(0)),
         ("ceremony", "sequence") => Some(Value::Int(-1)),
         ("treasury", "memo") => Some(Value::Text(String::new())),
+        ("treasury", "contracts") => Some(Value::Bytes(Vec::new())),
         _ => None,
     };
     let params = params

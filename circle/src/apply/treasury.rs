@@ -1,11 +1,12 @@
 //! Wallets and what their chains show.
 
 use threescript::value::Value;
+use treasury_protocol::ethereum::Contracts;
 
 use super::Arguments;
 use crate::authority::Authority;
 use crate::receipt::Event;
-use crate::rejection::Rejection;
+use crate::rejection::{Rejection, require};
 use crate::session::{Session, Stop};
 use crate::treasury;
 
@@ -20,6 +21,25 @@ pub fn apply(
         "observe" => {
             let guardian = authority.member(session.context.members())?;
             treasury::observe(session, guardian, arguments.bytes("observations")?)?;
+        }
+        "own" => {
+            let guardian = authority.member(session.context.members())?;
+            treasury::own(session, guardian, arguments.bytes("signature")?)?;
+        }
+        "sign" => {
+            let guardian = authority.member(session.context.members())?;
+            treasury::sign(session, guardian, arguments.bytes("signatures")?)?;
+        }
+        "pays_from" => {
+            let circle = session.context.genesis.circle;
+            let name = authority.name().to_owned();
+            require(
+                !authority.is_circle() || name != "circle",
+                "payer.circle",
+                || "an account says this of itself".into(),
+            )?;
+            let signature = arguments.bytes("signature")?;
+            treasury::pays_from(&mut session.rows, circle, &name, signature)?;
         }
         "confirm" => treasury::confirm(
             session,
@@ -68,6 +88,14 @@ pub fn apply(
 
 fn by_circle(session: &mut Session, name: &str, arguments: &Arguments<'_>) -> Result<(), Stop> {
     match name {
+        "safe" => treasury::open_safe(
+            session,
+            arguments.text("wallet")?,
+            arguments.number("chain_id")?,
+            contracts(arguments.bytes("contracts")?)?,
+            u32::try_from(arguments.number("threshold")?)
+                .map_err(|_| Rejection::new("wallet.threshold", "the threshold is too large"))?,
+        )?,
         "checks" => treasury::set_checks(
             session,
             arguments.text("wallet")?,
@@ -83,6 +111,17 @@ fn by_circle(session: &mut Session, name: &str, arguments: &Arguments<'_>) -> Re
         }
     }
     Ok(())
+}
+
+/// The contracts of a Safe; without any, those that are at the same addresses on public chains.
+fn contracts(bytes: &[u8]) -> Result<Contracts, Rejection> {
+    if bytes.is_empty() {
+        return Ok(Contracts::CANONICAL);
+    }
+    borsh::from_slice(bytes).map_err(|error| {
+        let message = format!("these are no contracts of a Safe: {error}");
+        Rejection::new("wallet.contracts", message)
+    })
 }
 
 fn deposit(

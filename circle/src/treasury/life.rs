@@ -131,11 +131,13 @@ pub(super) fn included(session: &mut Session, id: u64, seen: Inclusion) -> Resul
 
 /// Books what left the wallet, or came back to it.
 fn settle(rows: &mut Overlay, payout: &Payout) -> Result<(), Failure> {
-    let Transaction::Stellar { batch, .. } = &payout.transaction;
     match &payout.purpose {
         Purpose::Pay => {
             for (position, line) in payout.lines.iter().enumerate() {
                 leave(rows, &payout.wallet, &payout.book(), &line.amount)?;
+                let Transaction::Stellar { batch, .. } = &payout.transaction else {
+                    continue;
+                };
                 let Some(Operation::CreateClaimable {
                     reclaim_after_s, ..
                 }) = batch.operations.get(position)
@@ -335,7 +337,10 @@ fn replace(
 
 /// What a payout carried, with what is known of its payees now.
 fn load_of(session: &Session, wallet: &Wallet, old: &Payout) -> Result<Load, Failure> {
-    let Transaction::Stellar { batch, .. } = &old.transaction;
+    let memo = match &old.transaction {
+        Transaction::Stellar { batch, .. } => batch.memo.clone(),
+        Transaction::Safe(_) => None,
+    };
     let mut lines = old.lines.clone();
     for line in &mut lines {
         let home = wallet.home(&session.context.genesis, &line.amount.asset)?;
@@ -344,7 +349,7 @@ fn load_of(session: &Session, wallet: &Wallet, old: &Payout) -> Result<Load, Fai
     Ok(Load {
         purpose: old.purpose.clone(),
         lines,
-        memo: batch.memo.clone(),
+        memo,
     })
 }
 

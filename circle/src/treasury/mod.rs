@@ -10,6 +10,7 @@
 mod confirmation;
 mod life;
 mod observation;
+mod owners;
 mod pause;
 mod payee;
 mod payout;
@@ -19,8 +20,12 @@ mod watch;
 
 pub use confirmation::{confirmations, confirmer};
 pub use observation::{OBSERVATIONS_MAX, Observation, seen};
+pub use owners::{
+    OWNER_SIGNATURES_MAX, OwnedPayout, OwnerDuties, owner, owner_duties, owner_signatures,
+    ownership,
+};
 pub use pause::{Difference, difference};
-pub use payee::{Address, Payee, payee_of, receives};
+pub use payee::{Address, Payee, payee_of, payer, payer_message, receives};
 pub use payout::{
     Claimable, Line, Payout, PayoutState, Proof, Purpose, Transaction, claimables, open, payout,
     payouts,
@@ -32,7 +37,8 @@ pub use watch::{Outcome, Question, compare, is_at_rest, is_news, questions};
 pub(crate) use confirmation::{confirm, name_confirmer, set_checks};
 pub(crate) use life::{cancel, release, retry, signed};
 pub(crate) use observation::observe;
+pub(crate) use owners::{own, sign};
 pub(crate) use pause::{pause, resume};
-pub(crate) use payee::receive_at;
+pub(crate) use payee::{pays_from, receive_at};
 pub(crate) use plan::{obstacle, paused, plan};
-pub(crate) use wallet::{deposit, open_wallet, set_key};
+pub(crate) use wallet::{deposit, open_safe, open_wallet, set_key};

@@ -13,7 +13,7 @@ use super::payout::{
     PayoutState, Purpose, claimable, claimables, end_claimable, open, payout, put_claimable,
 };
 use super::plan::{self, Load, Moment, needs_trust};
-use super::wallet::{Wallet, holdings, is_deposit, known, receive, wallets};
+use super::wallet::{Chain, Wallet, holdings, is_deposit, known, receive, wallets};
 use crate::accounts;
 use crate::digest::{Hash, digest};
 use crate::rejection::{Failure, Rejection, require};
@@ -217,7 +217,7 @@ fn check(rows: &Overlay, observation: &Observation) -> Result<(), Failure> {
                 format!("nobody waits for the account of {wallet}")
             })?;
             require(
-                (0..i64::MAX).contains(sequence),
+                (-1..i64::MAX).contains(sequence),
                 "observation.sequence",
                 || "a sequence number is not negative".into(),
             )?;
@@ -456,7 +456,8 @@ fn opened(session: &mut Session, name: &str, sequence: i64) -> Result<(), Failur
         ("address", Value::Text(address)),
     ];
     emit(session, "opened", data);
-    if needs_trust(&session.context.genesis) {
+    let on_stellar = matches!(wallet.chain, Chain::Stellar { .. });
+    if on_stellar && needs_trust(&session.context.genesis) {
         let load = Load {
             purpose: Purpose::Trust,
             lines: Vec::new(),
@@ -520,11 +521,16 @@ fn owner(
             .as_ref()
             .is_some_and(|address| address.to_string() == from)
     });
-    if !own
-        && let Ok(Address::Stellar { key, .. }) = Address::parse(wallet.chain.kind(), from)
-        && let Some(account) = accounts::by_key(rows, &key)?
-    {
-        return Ok(format!("escrow:{}", account.name));
+    let account = match Address::parse(wallet.chain.kind(), from) {
+        _ if own => None,
+        Ok(Address::Stellar { key, .. }) => {
+            accounts::by_key(rows, &key)?.map(|account| account.name)
+        }
+        Ok(Address::Ethereum(address)) => payee::payer(rows, &address)?,
+        Err(_) => None,
+    };
+    if let Some(account) = account {
+        return Ok(format!("escrow:{account}"));
     }
     Ok(format!("wallet:{}", wallet.name))
 }

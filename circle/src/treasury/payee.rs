@@ -3,11 +3,12 @@
 use std::fmt;
 
 use borsh::{BorshDeserialize, BorshSerialize};
+use treasury_protocol::ethereum;
 use treasury_protocol::stellar::{Destination, Memo};
 
 use super::wallet::Chain;
 use crate::account::Account;
-use crate::ids::Key;
+use crate::ids::{CircleId, Key};
 use crate::rejection::{Failure, Rejection, require};
 use crate::state::{KeyValue, Overlay, StoreFault};
 use crate::table::Table;
@@ -22,6 +23,8 @@ pub enum Address {
         /// Which of the people behind it, as exchanges number them.
         muxed: Option<u64>,
     },
+    /// An account or a contract on an Ethereum chain.
+    Ethereum(ethereum::Address),
 }
 
 impl Address {
@@ -39,8 +42,14 @@ impl Address {
                     muxed: destination.muxed,
                 })
             }
+            "ethereum" => {
+                let address = text.parse().map_err(|error: ethereum::EthereumError| {
+                    Rejection::new(error.code(), error.to_string())
+                })?;
+                Ok(Self::Ethereum(address))
+            }
             _ => {
-                let message = format!("there is no chain {chain:?}; use stellar");
+                let message = format!("there is no chain {chain:?}; use stellar or ethereum");
                 Err(Rejection::new("chain.unknown", message))
             }
         }
@@ -55,6 +64,7 @@ impl fmt::Display for Address {
                 muxed: *muxed,
             }
             .fmt(f),
+            Self::Ethereum(address) => address.fmt(f),
         }
     }
 }
@@ -70,6 +80,8 @@ pub struct Payee {
 
 // (account, kind of chain)
 const PAYEES: Table<Payee> = Table::new(b"k3a", "a payee");
+// address as text
+const PAYERS: Table<String> = Table::new(b"k3q", "whose payments from an address are");
 // (address as text, asset): what a quorum saw; nothing seen counts as yes.
 const RECEIVES: Table<bool> = Table::new(b"k3p", "whether a payee can receive");
 
@@ -88,6 +100,8 @@ pub fn payee_of(
             },
             memo: None,
         }),
+        // Nobody's key here is one there.
+        Chain::Ethereum { .. } => None,
     }))
 }
 
@@ -114,7 +128,42 @@ pub(crate) fn receive_at(
             format!("a memo has at most 28 bytes, not {}", text.len())
         })?;
     }
+    let takes_memo = matches!(address, Address::Stellar { .. });
+    require(takes_memo || memo.is_none(), "payee.memo", || {
+        format!("payments on {chain} carry no memo")
+    })?;
     PAYEES.put(rows, (account, chain), &Payee { address, memo });
+    Ok(())
+}
+
+/// What somebody signs with an Ethereum wallet to say that payments from its address are an account's: a message that wallets
+/// show as text.
+pub fn payer_message(circle: CircleId, account: &str) -> String {
+    format!("Payments from this address belong to the account {account} of the circle {circle}.")
+}
+
+/// The account that payments from an address belong to, if its owner said so.
+pub fn payer(
+    rows: &(impl KeyValue + ?Sized),
+    address: &ethereum::Address,
+) -> Result<Option<String>, StoreFault> {
+    PAYERS.get(rows, address.to_string())
+}
+
+/// Lets payments from an Ethereum address belong to an account; the address signed [`payer_message`].
+pub(crate) fn pays_from(
+    rows: &mut Overlay,
+    circle: CircleId,
+    account: &str,
+    signature: &[u8],
+) -> Result<(), Failure> {
+    let signature = signature
+        .try_into()
+        .map_err(|_| Rejection::new("payer.signature", "a signature has 65 bytes: r, s and v"))?;
+    let hash = ethereum::message_hash(payer_message(circle, account).as_bytes());
+    let address = ethereum::recover(&hash, signature)
+        .map_err(|error| Rejection::new(error.code(), error.to_string()))?;
+    PAYERS.put(rows, address.to_string(), &account.to_owned());
     Ok(())
 }
 

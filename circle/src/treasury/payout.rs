@@ -2,7 +2,8 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use threescript::value::{Amount, Value};
-use treasury_protocol::stellar::{Batch, Signature};
+use treasury_protocol::ethereum::{OwnerSignature, Owners, SafeTransaction};
+use treasury_protocol::stellar::{Batch, Signature, StellarError};
 
 use super::payee::Address;
 use crate::digest::Hash;
@@ -110,13 +111,16 @@ pub enum Transaction {
         /// What is signed.
         batch: Batch,
     },
+    /// Of a Safe.
+    Safe(SafeTransaction),
 }
 
 impl Transaction {
     /// What is signed.
-    pub fn hash(&self) -> Result<Hash, treasury_protocol::stellar::StellarError> {
+    pub fn hash(&self) -> Result<Hash, StellarError> {
         match self {
             Self::Stellar { network, batch } => batch.hash(network),
+            Self::Safe(transaction) => Ok(transaction.hash()),
         }
     }
 
@@ -124,6 +128,7 @@ impl Transaction {
     pub fn sequence(&self) -> i64 {
         match self {
             Self::Stellar { batch, .. } => batch.sequence,
+            Self::Safe(transaction) => i64::try_from(transaction.safe_nonce).unwrap_or(i64::MAX),
         }
     }
 
@@ -131,6 +136,7 @@ impl Transaction {
     pub fn expires_s(&self) -> Option<u64> {
         match self {
             Self::Stellar { batch, .. } => Some(batch.time_bounds.max),
+            Self::Safe(_) => None,
         }
     }
 }
@@ -144,6 +150,13 @@ pub enum Proof {
         key: [u8; 32],
         /// The signature.
         signature: [u8; 64],
+    },
+    /// The signatures of enough owners of a Safe.
+    Owners {
+        /// All owners.
+        owners: Owners,
+        /// Those who signed, in the order of the guardians.
+        signatures: Vec<OwnerSignature>,
     },
 }
 
@@ -183,14 +196,27 @@ pub struct Payout {
 impl Payout {
     /// The envelope that a Stellar server accepts, base64, once it is signed.
     pub fn envelope(&self) -> Option<String> {
-        let Transaction::Stellar { network, batch } = &self.transaction;
+        let Transaction::Stellar { network, batch } = &self.transaction else {
+            return None;
+        };
         let signatures = match self.proof.as_ref()? {
             Proof::Group { key, signature } => [Signature {
                 key: *key,
                 bytes: *signature,
             }],
+            Proof::Owners { .. } => return None,
         };
         batch.envelope(network, &signatures).ok()
+    }
+
+    /// The data of the call that anybody may send to the Safe, once it is signed.
+    pub fn execution(&self) -> Option<Vec<u8>> {
+        match (&self.transaction, self.proof.as_ref()?) {
+            (Transaction::Safe(transaction), Proof::Owners { owners, signatures }) => {
+                transaction.execution(owners, signatures).ok()
+            }
+            _ => None,
+        }
     }
 
     /// The book that holds what it pays.

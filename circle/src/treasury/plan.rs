@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use threescript::value::{Amount, AssetCode, Value};
+use treasury_protocol::ethereum::{Call, Contracts, SafeTransaction, U256};
 use treasury_protocol::stellar::{self, Batch, Destination, Memo, Operation, TimeBounds};
 
 use super::payee::{Address, Payee, payee_of, receives};
@@ -105,6 +106,7 @@ pub(super) fn must_claim(
 ) -> Result<bool, StoreFault> {
     match home {
         Home::Stellar { .. } => Ok(!receives(rows, to, asset.as_str())?),
+        Home::Ethereum { .. } => Ok(false),
     }
 }
 
@@ -156,6 +158,12 @@ pub(super) fn make(
             network: network.clone(),
             batch: batch(session, wallet, &load, sequence, moment.now_s)?,
         },
+        Chain::Ethereum {
+            chain_id,
+            contracts,
+        } => Transaction::Safe(safe_transaction(
+            session, wallet, *chain_id, contracts, &load, sequence,
+        )?),
     };
     let Load { purpose, lines, .. } = load;
     let checked = |line: &Line| {
@@ -237,9 +245,12 @@ fn payment(
     line: &Line,
     now_s: u64,
 ) -> Result<Operation, Rejection> {
-    let Home::Stellar { issuer } = wallet.home(genesis, &line.amount.asset)?;
+    let (Home::Stellar { issuer }, Address::Stellar { key, muxed }) =
+        (wallet.home(genesis, &line.amount.asset)?, &line.to)
+    else {
+        return Err(elsewhere(line, wallet));
+    };
     let asset = stellar_asset(&line.amount.asset, issuer)?;
-    let Address::Stellar { key, muxed } = line.to.clone();
     let amount = line.amount.units;
     Ok(match line.claimable {
         true => Operation::CreateClaimable {
@@ -249,11 +260,89 @@ fn payment(
             reclaim_after_s: now_s.saturating_add(CLAIM_LIFETIME_S),
         },
         false => Operation::Payment {
-            to: Destination { key: key.0, muxed },
+            to: Destination {
+                key: key.0,
+                muxed: *muxed,
+            },
             asset,
             amount,
         },
     })
+}
+
+/// What a Safe does: its calls, all or none.
+fn safe_transaction(
+    session: &Session,
+    wallet: &Wallet,
+    chain_id: u64,
+    contracts: &Contracts,
+    load: &Load,
+    sequence: i64,
+) -> Result<SafeTransaction, Failure> {
+    let Some(Address::Ethereum(safe)) = wallet.address else {
+        return Err(no_key(&wallet.name).into());
+    };
+    let safe_nonce = u64::try_from(sequence)
+        .map_err(|_| Rejection::new("wallet.sequence", "a Safe nonce is not negative"))?;
+    if let Purpose::Cancel(_) = load.purpose {
+        return Ok(SafeTransaction::noop(chain_id, safe, safe_nonce));
+    }
+    let calls = load
+        .lines
+        .iter()
+        .map(|line| call(wallet, &session.context.genesis, line))
+        .collect::<Result<Vec<_>, _>>()?;
+    let transaction = SafeTransaction::of(chain_id, safe, contracts, &calls, safe_nonce);
+    Ok(transaction.map_err(|error| Rejection::new(error.code(), error.to_string()))?)
+}
+
+fn call(wallet: &Wallet, genesis: &Genesis, line: &Line) -> Result<Call, Rejection> {
+    let home = wallet.home(genesis, &line.amount.asset)?;
+    let (
+        Home::Ethereum {
+            token, decimals, ..
+        },
+        Address::Ethereum(to),
+    ) = (home, &line.to)
+    else {
+        return Err(elsewhere(line, wallet));
+    };
+    let units = units_there(genesis, &line.amount, decimals)?;
+    let call = match token {
+        Some(token) => Call::erc20(token, *to, units),
+        None => Call::native(*to, units),
+    };
+    call.map_err(|error| Rejection::new(error.code(), error.to_string()))
+}
+
+/// An amount in the smallest unit that its chain has.
+fn units_there(genesis: &Genesis, amount: &Amount, decimals: u8) -> Result<U256, Rejection> {
+    let here = genesis
+        .assets
+        .get(&amount.asset)
+        .map_or(0, |asset| asset.decimals);
+    let scale = decimals
+        .checked_sub(here)
+        .and_then(|more| U256::from(10u8).checked_pow(U256::from(more)));
+    let units = u64::try_from(amount.units)
+        .ok()
+        .zip(scale)
+        .and_then(|(units, scale)| U256::from(units).checked_mul(scale));
+    units.ok_or_else(|| {
+        let message = format!(
+            "{} has {here} decimals here and {decimals} on the chain, which cannot say this amount",
+            amount.asset
+        );
+        Rejection::new("payout.decimals", message)
+    })
+}
+
+fn elsewhere(line: &Line, wallet: &Wallet) -> Rejection {
+    let message = format!(
+        "{} of {} is no address on {}",
+        line.to, line.account, wallet.chain
+    );
+    Rejection::new("payout.address", message)
 }
 
 /// Trust in every issued asset of the circle that lives on Stellar.
@@ -384,6 +473,7 @@ pub(super) fn wallet_of(rows: &Overlay, payout: &Payout) -> Result<Wallet, Store
 pub(super) fn effect(payout: &Payout) -> Effect {
     let actor = match &payout.transaction {
         Transaction::Stellar { .. } => "stellar",
+        Transaction::Safe(_) => "ethereum",
     };
     let totals = totals(&payout.lines).into_iter().map(Value::Amount);
     let mut data = vec![

@@ -4,12 +4,15 @@ use std::fmt;
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use threescript::value::{Amount, AssetCode};
+use treasury_protocol::ethereum::{Contracts, Owners, Setup};
 
 use super::payee::Address;
+use crate::digest::{Hash, digest};
 use crate::genesis::{Genesis, Home};
-use crate::ids::Key;
+use crate::ids::{CircleId, Key};
 use crate::ledger;
 use crate::rejection::{Failure, Rejection, require};
+use crate::session::Session;
 use crate::state::{KeyValue, Overlay, StoreFault};
 use crate::table::Table;
 
@@ -44,6 +47,13 @@ pub enum Chain {
         /// The passphrase.
         network: String,
     },
+    /// An Ethereum chain.
+    Ethereum {
+        /// Its number.
+        chain_id: u64,
+        /// Where the contracts are that the wallet is made of.
+        contracts: Contracts,
+    },
 }
 
 impl Chain {
@@ -51,6 +61,7 @@ impl Chain {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Stellar { .. } => "stellar",
+            Self::Ethereum { .. } => "ethereum",
         }
     }
 }
@@ -59,6 +70,7 @@ impl fmt::Display for Chain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stellar { network } => write!(f, "Stellar ({network})"),
+            Self::Ethereum { chain_id, .. } => write!(f, "Ethereum (chain {chain_id})"),
         }
     }
 }
@@ -71,6 +83,13 @@ pub enum Scheme {
         /// The ceremony that makes it.
         ceremony: u64,
     },
+    /// A Safe, which each guardian owns with a key of its own.
+    Safe {
+        /// How many have to sign.
+        threshold: u32,
+        /// The owners in the order of the guardians, once each of them has named its key.
+        owners: Option<Owners>,
+    },
 }
 
 impl Wallet {
@@ -78,6 +97,7 @@ impl Wallet {
     pub fn ceremony(&self) -> Option<u64> {
         match self.scheme {
             Scheme::Group { ceremony } => Some(ceremony),
+            Scheme::Safe { .. } => None,
         }
     }
 
@@ -85,6 +105,29 @@ impl Wallet {
     pub(super) fn stellar_account(&self) -> Option<Key> {
         match self.address {
             Some(Address::Stellar { key, .. }) => Some(key),
+            _ => None,
+        }
+    }
+
+    /// What tells its Safe apart from others with the same owners.
+    pub(super) fn salt(&self, circle: CircleId) -> Hash {
+        digest("guardian-circle/v1/safe", &(circle, &self.name))
+    }
+
+    /// The Safe as it is, or will be, deployed, once its owners are known.
+    pub fn setup(&self, circle: CircleId) -> Option<Setup> {
+        match (&self.chain, &self.scheme) {
+            (
+                Chain::Ethereum { contracts, .. },
+                Scheme::Safe {
+                    owners: Some(owners),
+                    ..
+                },
+            ) => Some(Setup {
+                owners: owners.clone(),
+                salt: self.salt(circle),
+                contracts: contracts.clone(),
+            }),
             _ => None,
         }
     }
@@ -104,6 +147,10 @@ impl Wallet {
             .iter()
             .find(|home| match (&self.chain, home) {
                 (Chain::Stellar { .. }, Home::Stellar { .. }) => true,
+                (Chain::Ethereum { chain_id, .. }, Home::Ethereum { chain_id: home, .. }) => {
+                    chain_id == home
+                }
+                _ => false,
             });
         home.cloned().ok_or_else(|| {
             let message = format!(
@@ -184,6 +231,54 @@ pub(crate) fn open_wallet(
     };
     wallet.put(rows);
     Ok(())
+}
+
+/// Opens a wallet that is a Safe with one owner per guardian. Its address follows when each has named its key.
+pub(crate) fn open_safe(
+    session: &mut Session,
+    name: &str,
+    chain_id: u64,
+    contracts: Contracts,
+    threshold: u32,
+) -> Result<(), Failure> {
+    crate::account::check_name(name)?;
+    let members = session.context.members();
+    let count = members.count() as u32;
+    let threshold = match threshold {
+        0 => members.quorum() as u32,
+        given => given,
+    };
+    require(
+        threshold <= count && threshold > count / 2,
+        "wallet.threshold",
+        || format!("more than half of the {count} guardians have to sign, and at most all"),
+    )?;
+    require(chain_id > 0, "wallet.chain", || {
+        "a chain has a number above 0".into()
+    })?;
+    let rows = &mut session.rows;
+    require(wallet(rows, name)?.is_none(), "wallet.exists", || {
+        format!("the wallet {name} exists; choose another name")
+    })?;
+    let wallet = Wallet {
+        name: name.into(),
+        chain: Chain::Ethereum {
+            chain_id,
+            contracts,
+        },
+        scheme: Scheme::Safe {
+            threshold,
+            owners: None,
+        },
+        address: None,
+        next_sequence: None,
+        check_from: Vec::new(),
+        confirmations: 0,
+        paused: None,
+        fees: 0,
+    };
+    wallet.put(rows);
+    super::owners::settle(session)
 }
 
 /// Gives the wallet of a finished ceremony its key, which is its address on Stellar.

@@ -177,16 +177,16 @@ fn a_block_and_the_first_checkpoints_of_a_circle() {
     let mut circle = Simulation::with_policies(9, 1, None, vec![SMALL.into()]);
     check(
         circle.genesis.digest(),
-        expect!["f20f04e5d6d503ffec55a1f807aee573effcfbbeb4fe88b4ea9308ffbd14b67b"],
+        expect!["8dade45618b4ef463efe0cf05ab00e87847cccdb743a7abb7cd771a1f859436d"],
     );
     check(
         circle.guardians[0].head().state_root,
-        expect!["e190e847473906067fb53b5d0774b4074e2ab56f186a48651a6b1b4c6d6e011d"],
+        expect!["ef6389bfeacd41dcdd8c238e6cab1c28524c38caee185bf3951d018fffc9d98a"],
     );
     circle.account("alice");
     check(
         circle.guardians[0].head().checkpoint,
-        expect!["cfc2a5656064f176e9c31660151b905aa583678cfc8853a5708f24958e1632aa"],
+        expect!["6b549ea90ab4bb6b79ee286545099c1ac5dadc72471b2b088211b729015e4465"],
     );
     // A param that the circle decided, and what a schedule, a reaction and an invariant leave behind.
     let text = |text: &str| Value::Text(text.into());
@@ -220,6 +220,6 @@ fn a_block_and_the_first_checkpoints_of_a_circle() {
     );
     check(
         circle.guardians[0].head().state_root,
-        expect!["a80af23f1fc21f1db1e6a2bfc0dcfb69065bf37dcb8106752009f3e56f289b11"],
+        expect!["a13ad1e19e412de72ccf98bda989c0fd391afe704e611c98593a278e507e0423"],
     );
 }

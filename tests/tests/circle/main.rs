@@ -11,6 +11,7 @@ mod policies;
 mod random;
 mod readme;
 mod replay;
+mod safe;
 mod unanimity;
 mod votes;
 mod workspace;

@@ -40,8 +40,16 @@ fn one(
     assets: &Assets,
     payout: treasury::Payout,
 ) -> Result<Payout, Problem> {
-    let Transaction::Stellar { network, batch } = &payout.transaction;
-    let wallet = treasury_protocol::stellar::address(&batch.source);
+    let (network, wallet) = match &payout.transaction {
+        Transaction::Stellar { network, batch } => (
+            network.clone(),
+            treasury_protocol::stellar::address(&batch.source),
+        ),
+        Transaction::Safe(transaction) => (
+            transaction.chain_id.to_string(),
+            transaction.safe.to_string(),
+        ),
+    };
     let names = |guardians: Vec<u32>| -> Vec<String> {
         let name = |index: u32| core.guardian(index).to_owned();
         guardians.into_iter().map(name).collect()
@@ -52,7 +60,18 @@ fn one(
         confirmed_by,
     });
     let signing = ceremonies::signing(&rows.state, payout.id)?;
-    let signed_by = signing.map_or_else(Vec::new, |signing| signed_by(&signing));
+    let signed_by = match signing {
+        Some(signing) => participants(core, &signed_by(&signing)),
+        None => {
+            let signatures = treasury::owner_signatures(&rows.state, payout.id)?;
+            names(
+                signatures
+                    .into_iter()
+                    .map(|(guardian, _)| guardian)
+                    .collect(),
+            )
+        }
+    };
     let reports = treasury::seen(&rows.state, &payout.hash)?.into_iter();
     let reported = reports.map(|(guardian, observation)| Report {
         guardian: core.guardian(guardian).to_owned(),
@@ -71,15 +90,22 @@ fn one(
         purpose: payout.purpose.name().into(),
         wallet,
         wallet_name: payout.wallet.clone(),
-        chain: "stellar".into(),
-        network_passphrase: network.clone(),
+        chain: match payout.transaction {
+            Transaction::Stellar { .. } => "stellar",
+            Transaction::Safe(_) => "ethereum",
+        }
+        .into(),
+        network,
         tx_hash: hex::encode(payout.hash),
         sequence: payout.transaction.sequence(),
         planned_s: payout.planned_s,
         expires_s: payout.transaction.expires_s(),
         envelope_xdr: payout.envelope(),
+        execution: payout
+            .execution()
+            .map(|data| format!("0x{}", hex::encode(data))),
         check,
-        signed_by: participants(core, &signed_by),
+        signed_by,
         waiting_for: waiting_for(core, rows, &payout)?,
         reported: reported.collect(),
         ledger: payout.ledger,
@@ -120,9 +146,10 @@ pub fn waiting_for(
         }
         PayoutState::Signing => {
             let signing = ceremonies::signing(&rows.state, payout.id)?;
-            signing.map_or_else(Vec::new, |signing| {
-                participants(core, &signing.waiting_for())
-            })
+            match signing {
+                Some(signing) => participants(core, &signing.waiting_for()),
+                None => owners_missing(core, rows, payout.id)?,
+            }
         }
         PayoutState::Signed | PayoutState::Replaced => {
             let reports = treasury::seen(&rows.state, &payout.hash)?;
@@ -141,6 +168,16 @@ pub fn waiting_for(
         }
         _ => Vec::new(),
     })
+}
+
+/// Guardians who own the Safe of a payout and have not signed it.
+fn owners_missing(core: &Core, rows: &Rows, payout: u64) -> Result<Vec<String>, Problem> {
+    let signed = treasury::owner_signatures(&rows.state, payout)?;
+    let guardians = 0..core.genesis.members.count() as u32;
+    let missing = guardians.filter(|guardian| signed.iter().all(|(other, _)| other != guardian));
+    Ok(missing
+        .map(|index| core.guardian(index).to_owned())
+        .collect())
 }
 
 /// What an open payout waits for, for people.
@@ -207,11 +244,14 @@ fn wallets(core: &Core, rows: &Rows, assets: &Assets) -> Result<Vec<Wallet>, Pro
                 });
             }
         }
-        let Chain::Stellar { network } = &wallet.chain;
+        let network = match &wallet.chain {
+            Chain::Stellar { network } => network.clone(),
+            Chain::Ethereum { chain_id, .. } => chain_id.to_string(),
+        };
         let render = |amount: &Amount| format!("{} {}", units(amount, assets), amount.asset);
         all.push(Wallet {
             chain: wallet.chain.kind().into(),
-            network: network.clone(),
+            network,
             account: wallet.address.as_ref().map(ToString::to_string),
             ceremony: keygen.map(|keygen| phase_name(keygen.phase()).to_owned()),
             waiting_for: keygen

@@ -26,5 +26,5 @@ pub use contracts::Contracts;
 pub use error::EthereumError;
 pub use owners::{MAX_OWNERS, Owners};
 pub use setup::Setup;
-pub use signature::{OwnerKey, OwnerSignature, recover};
+pub use signature::{OwnerKey, OwnerSignature, message_hash, recover};
 pub use transaction::{MAX_CALLS, MAX_DATA_BYTES, SafeTransaction};

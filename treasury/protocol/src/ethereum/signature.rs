@@ -53,6 +53,12 @@ pub fn recover(hash: &[u8; 32], signature: &[u8; 65]) -> Result<Address, Ethereu
         .map_err(|_| EthereumError::Signature)
 }
 
+/// The hash that wallets sign for a message that they show as text (EIP-191, `personal_sign`).
+pub fn message_hash(message: &[u8]) -> [u8; 32] {
+    let head = format!("\x19Ethereum Signed Message:\n{}", message.len());
+    keccak256([head.as_bytes(), message].concat()).0
+}
+
 /// The secret key of an owner, or of whoever sends transactions and pays for them. Wiped when dropped, never shown.
 #[derive(Clone)]
 pub struct OwnerKey(SigningKey);

@@ -1,0 +1,349 @@
+//! Payouts from a Safe, against a Safe in memory that holds what the contract holds: owners, a nonce, tokens.
+
+use std::collections::BTreeMap;
+
+use circle::digest::encode;
+use circle::ledger;
+use circle::treasury::{
+    self, Address, Chain, Observation, Outcome, Payout, PayoutState, Question, Scheme, Transaction,
+};
+use guardian_tests::money::{PAYER, observe};
+use guardian_tests::{CHAIN_ID, Simulation, TOKEN, act, policies, tft};
+use threescript::action::Action;
+use threescript::value::{Amount, Value};
+use treasury_protocol::ethereum::{Address as Account, Contracts, Meaning, OwnerKey, message_hash};
+
+/// What the chain knows of the Safe.
+#[derive(Default)]
+struct Safe {
+    nonce: u64,
+    done: Vec<[u8; 32]>,
+    tokens: BTreeMap<Account, u64>,
+}
+
+struct Money {
+    circle: Simulation,
+    safe: Safe,
+}
+
+impl Money {
+    fn new(seed: u64, units: u64) -> Self {
+        let mut sources = policies();
+        sources.push(PAYER.to_owned());
+        let mut money = Self {
+            circle: Simulation::with_policies(9, seed, None, sources),
+            safe: Safe::default(),
+        };
+        let open = act(
+            "treasury",
+            "safe",
+            vec![
+                ("wallet", Value::Text("main".into())),
+                ("chain_id", Value::Int(CHAIN_ID as i64)),
+                ("contracts", Value::Bytes(encode(&Contracts::CANONICAL_L2))),
+                ("threshold", Value::Int(0)),
+            ],
+        );
+        assert!(money.circle.act_as_circle(vec![open]).is_ok());
+        let address = money.address();
+        money.safe.tokens.insert(address, units * 100);
+        money.run();
+        money.report(&Observation::Received {
+            wallet: "main".into(),
+            operation: "0xabc:0".into(),
+            from: Account([9; 20]).to_string(),
+            to: None,
+            memo: None,
+            amount: Amount::new(units as i64, tft()),
+        });
+        money
+    }
+
+    fn wallet(&self) -> treasury::Wallet {
+        let wallet = treasury::wallet(&self.circle.guardians[0].state(), "main");
+        wallet.unwrap().unwrap()
+    }
+
+    fn address(&self) -> Account {
+        match self.wallet().address {
+            Some(Address::Ethereum(address)) => address,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// An account that is paid at an address of its own.
+    fn person(&mut self, name: &str) -> Account {
+        self.circle.account(name);
+        let address = Account([name.as_bytes()[0]; 20]);
+        let receive = act(
+            "treasury",
+            "receive_at",
+            vec![
+                ("account", Value::Account(name.into())),
+                ("chain", Value::Text("ethereum".into())),
+                ("address", Value::Text(address.to_string())),
+                ("memo", Value::Text(String::new())),
+            ],
+        );
+        assert!(self.circle.act_as_circle(vec![receive]).is_ok());
+        address
+    }
+
+    fn pay(&mut self, to: &[&str], units: i64) {
+        let to = to.iter().map(|name| Value::Text((*name).into())).collect();
+        let pay = act(
+            "payer",
+            "pay",
+            vec![
+                ("to", Value::List(to)),
+                ("amount", Value::Amount(Amount::new(units, tft()))),
+            ],
+        );
+        let receipt = self.circle.act_as_circle(vec![pay]);
+        assert!(receipt.is_ok(), "{receipt:?}");
+    }
+
+    fn payouts(&self) -> Vec<Payout> {
+        self.circle.payouts(0)
+    }
+
+    /// Sends a signed payout to the Safe, which takes it if its nonce is the next one.
+    fn send(&mut self, payout: &Payout) -> bool {
+        let Transaction::Safe(transaction) = &payout.transaction else {
+            panic!("{payout:?}")
+        };
+        if payout.execution().is_none() || transaction.safe_nonce != self.safe.nonce {
+            return false;
+        }
+        let safe = self.address();
+        let Chain::Ethereum { contracts, .. } = self.wallet().chain else {
+            panic!("a Safe is on Ethereum")
+        };
+        for call in transaction.calls(&contracts).unwrap() {
+            match call.meaning(safe) {
+                Meaning::Erc20 { token, to, units } => {
+                    assert_eq!(token, TOKEN);
+                    let units = u64::try_from(units).unwrap();
+                    *self.safe.tokens.get_mut(&safe).unwrap() -= units;
+                    *self.safe.tokens.entry(to).or_default() += units;
+                }
+                Meaning::Nothing => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        self.safe.nonce += 1;
+        self.safe.done.push(payout.hash);
+        true
+    }
+
+    fn broadcast(&mut self) {
+        for payout in self.payouts() {
+            if !payout.state.is_final() {
+                self.send(&payout);
+            }
+        }
+    }
+
+    /// All guardians report the same.
+    fn report(&mut self, seen: &Observation) -> bool {
+        let mut said = false;
+        for guardian in 0..9 {
+            let rows = self.circle.guardians[guardian].state();
+            if treasury::is_news(&rows, guardian as u32, seen).unwrap() {
+                said |= self
+                    .circle
+                    .act(guardian, vec![observe(&[seen.clone()])])
+                    .is_ok();
+            }
+        }
+        said
+    }
+
+    fn look(&self) -> Vec<Observation> {
+        let rows = self.circle.guardians[0].state();
+        let questions = treasury::questions(&rows, &self.circle.genesis, self.circle.time_ms());
+        let answer = |question: &Question| match question {
+            Question::Account { .. } => question.account(self.safe.nonce as i64 - 1),
+            Question::Outcome { payout, .. } => question.outcome(self.outcome(payout)),
+            _ => None,
+        };
+        questions.unwrap().iter().filter_map(answer).collect()
+    }
+
+    fn outcome(&self, payout: &Payout) -> Outcome {
+        if let Some(block) = self.safe.done.iter().position(|hash| *hash == payout.hash) {
+            return Outcome::Included {
+                ledger: block as u64,
+                succeeded: true,
+                fee: 0,
+            };
+        }
+        match payout.transaction.sequence() < self.safe.nonce as i64 {
+            true => Outcome::Passed {
+                sequence: self.safe.nonce as i64 - 1,
+            },
+            false => Outcome::Pending,
+        }
+    }
+
+    fn run(&mut self) {
+        for _ in 0..20 {
+            self.circle.settle();
+            self.broadcast();
+            let mut said = false;
+            for seen in self.look() {
+                said |= self.report(&seen);
+            }
+            if !said {
+                return;
+            }
+        }
+        panic!("the treasury never comes to rest");
+    }
+
+    fn states(&self) -> Vec<(u64, &'static str, &'static str)> {
+        let state = |payout: &Payout| (payout.id, payout.purpose.name(), payout.state.name());
+        self.payouts().iter().map(state).collect()
+    }
+
+    fn book(&self, name: &str) -> i64 {
+        ledger::balance(&self.circle.guardians[0].state(), name, &tft()).unwrap()
+    }
+
+    fn holds(&self, account: Account) -> u64 {
+        self.safe.tokens.get(&account).copied().unwrap_or_default()
+    }
+}
+
+#[test]
+fn a_safe_of_all_guardians_pays_a_batch_that_seven_of_nine_signed() {
+    let mut money = Money::new(1, 1_000);
+    let Scheme::Safe {
+        owners: Some(owners),
+        ..
+    } = money.wallet().scheme
+    else {
+        panic!("all guardians named their keys")
+    };
+    let keys = money.circle.guardians.iter();
+    let keys: Vec<Account> = keys
+        .map(|guardian| guardian.owner_key().address())
+        .collect();
+    assert_eq!((owners.addresses(), owners.threshold()), (&keys[..], 7));
+
+    let (bob, carol) = (money.person("bob"), money.person("carol"));
+    money.pay(&["bob", "carol"], 100);
+    money.run();
+    assert_eq!(money.states(), [(1, "pay", "settled")]);
+    // Two decimals more on the chain.
+    assert_eq!((money.holds(bob), money.holds(carol)), (10_000, 10_000));
+    let treasury::Proof::Owners { signatures, .. } = money.payouts()[0].proof.clone().unwrap()
+    else {
+        panic!("owners sign")
+    };
+    assert_eq!(signatures.len(), 7);
+    assert_eq!(
+        (money.book("wallet:main"), money.book("payout:main")),
+        (800, 0)
+    );
+}
+
+#[test]
+fn a_nonce_used_from_outside_makes_another_payout_with_the_same_lines() {
+    let mut money = Money::new(2, 1_000);
+    let bob = money.person("bob");
+    money.pay(&["bob"], 100);
+    money.circle.settle();
+    money.safe.nonce += 1;
+    money.run();
+    assert_eq!(money.states(), [(1, "pay", "lost"), (2, "pay", "settled")]);
+    assert_eq!(money.holds(bob), 10_000);
+    assert_eq!(money.payouts()[1].transaction.sequence(), 1);
+}
+
+#[test]
+fn what_is_taken_back_races_with_the_payout_for_one_nonce() {
+    let mut money = Money::new(3, 1_000);
+    let bob = money.person("bob");
+    for (faster, expected, held) in [
+        (1, [(1, "pay", "cancelled"), (2, "cancel", "settled")], 0),
+        (0, [(3, "pay", "settled"), (4, "cancel", "lost")], 10_000),
+    ] {
+        let first = money.payouts().len();
+        money.pay(&["bob"], 100);
+        money.circle.settle();
+        let id = Value::Id(first as u64 + 1);
+        let cancel = act("treasury", "cancel", vec![("payout", id)]);
+        assert!(money.circle.act_as_circle(vec![cancel]).is_ok());
+        money.circle.settle();
+        let pair = money.payouts()[first..].to_vec();
+        assert_eq!(pair[0].state, PayoutState::Replaced);
+        assert!(money.send(&pair[faster]));
+        assert!(!money.send(&pair[1 - faster]), "the nonce is used up");
+        money.run();
+        assert_eq!(money.states()[first..], expected);
+        assert_eq!(money.holds(bob), held);
+    }
+    assert_eq!(money.book("payable:bob"), 100);
+}
+
+/// Sends an action as a guardian and gives the code of what became of it.
+fn code(money: &mut Money, guardian: usize, action: Action) -> String {
+    money.circle.act(guardian, vec![action]).code
+}
+
+#[test]
+fn owners_sign_once_for_themselves_and_only_what_is_to_be_signed() {
+    let mut money = Money::new(4, 1_000);
+    money.person("bob");
+    let own = |signature: [u8; 65]| {
+        let signature = Value::Bytes(signature.to_vec());
+        act("treasury", "own", vec![("signature", signature)])
+    };
+    let stranger = OwnerKey::from_bytes(&[3; 32]).unwrap();
+    let member = circle::ids::Key::of(&money.circle.guardians[0].secret);
+    let hash = treasury::ownership(money.circle.genesis.circle, &member);
+    assert_eq!(
+        code(&mut money, 0, own(stranger.sign(&hash).unwrap())),
+        "owner.known"
+    );
+
+    let sign = |payout: u64, signature: [u8; 65]| {
+        let signatures = vec![treasury::OwnedPayout { payout, signature }];
+        let signatures = Value::Bytes(encode(&signatures));
+        act("treasury", "sign", vec![("signatures", signatures)])
+    };
+    money.pay(&["bob"], 100);
+    let payout = money.payouts()[0].clone();
+    assert_eq!(payout.state, PayoutState::Signed);
+    let right = money.circle.guardians[8]
+        .owner_key()
+        .sign(&payout.hash)
+        .unwrap();
+    assert_eq!(code(&mut money, 8, sign(1, right)), "owner.state");
+    assert_eq!(code(&mut money, 8, sign(9, right)), "payout.unknown");
+}
+
+#[test]
+fn payments_from_an_address_belong_to_the_account_whose_owner_said_so() {
+    let mut money = Money::new(5, 1_000);
+    money.circle.account("bob");
+    let key = OwnerKey::from_bytes(&[5; 32]).unwrap();
+    let text = treasury::payer_message(money.circle.genesis.circle, "bob");
+    let signature = key.sign(&message_hash(text.as_bytes())).unwrap();
+    let says = act(
+        "treasury",
+        "pays_from",
+        vec![("signature", Value::Bytes(signature.to_vec()))],
+    );
+    assert!(money.circle.act_as("bob", vec![says]).is_ok());
+    money.report(&Observation::Received {
+        wallet: "main".into(),
+        operation: "0xdef:3".into(),
+        from: key.address().to_string(),
+        to: None,
+        memo: None,
+        amount: Amount::new(40, tft()),
+    });
+    assert_eq!(money.book("escrow:bob"), 40);
+}
