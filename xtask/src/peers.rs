@@ -27,9 +27,12 @@ pub fn test() -> anyhow::Result<Vec<String>> {
         ),
     }
     match node()? {
-        Some(node) => sandbox("JavaScript", &node, "stellar_sandbox.mjs")?,
+        Some(node) => {
+            sandbox("JavaScript", &node, "stellar_sandbox.mjs")?;
+            ethereum()?;
+        }
         None => missing.push(
-            "the JavaScript Stellar SDK, which needs Node.js 20 with npm; install nodejs and npm"
+            "the JavaScript Stellar SDK and Ethereum, which need Node.js 20 with npm; install nodejs and npm"
                 .into(),
         ),
     }
@@ -70,6 +73,15 @@ fn sandbox(language: &str, program_: &Path, script: &str) -> anyhow::Result<()> 
     drop(ledger.stdin.take());
     ledger.wait()?;
     result
+}
+
+/// The client of Ethereum against a real node with the real contracts of Safe, which npm installs at the first run.
+fn ethereum() -> anyhow::Result<()> {
+    let mut tests = cargo(&["test", "--release", "--quiet", "-p", "treasury-chains"]);
+    tests
+        .args(["--features", "anvil", "--test", "chains", "ethereum::"])
+        .env("GUARDIAN_ETHEREUM_TOOLS", target().join("peers/ethereum"));
+    step("Safes on a real Ethereum node", tests)
 }
 
 fn node_packages() -> PathBuf {

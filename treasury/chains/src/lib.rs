@@ -5,6 +5,7 @@
 //!
 //! - [`endpoints`]: several servers of one chain and their health; [`agreement`]: what a majority of them says.
 //! - [`stellar`]: Stellar, through Horizon's HTTP API.
+//! - [`ethereum`]: Ethereum and its kin, through JSON-RPC: the Safe of a wallet.
 //!
 //! What holds everywhere:
 //! - An error of the network never means that a transaction was not included. Only a proof from the chain does.
@@ -14,4 +15,5 @@
 
 pub mod agreement;
 pub mod endpoints;
+pub mod ethereum;
 pub mod stellar;

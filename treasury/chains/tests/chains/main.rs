@@ -1,4 +1,6 @@
 //! Clients against ledgers that run on this machine, through a proxy with faults.
 
+#[cfg(feature = "anvil")]
+mod ethereum;
 mod proxy;
 mod stellar;

@@ -1,0 +1,211 @@
+//! A real Ethereum node for development: `anvil`, which npm installs together with the published contracts of Safe.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+/// The node. Pinned, so that what works once works always.
+const ANVIL: &str = "@foundry-rs/anvil@1.7.1";
+/// The contracts of Safe 1.5.0 as they were published, compiled.
+const SAFE: &str = "@safe-global/safe-smart-account@1.5.0";
+
+/// Why there is no node.
+#[derive(Debug, thiserror::Error)]
+pub enum AnvilError {
+    /// There is no folder to install to.
+    #[error("no folder for what is installed: neither XDG_CACHE_HOME nor HOME is set; set one")]
+    Folder,
+    /// npm is missing.
+    #[error(
+        "npm cannot be run ({reason}); it installs {ANVIL} and {SAFE}, so install Node.js 20 with npm first"
+    )]
+    Npm {
+        /// What the system said.
+        reason: String,
+    },
+    /// npm failed.
+    #[error("npm could not install {ANVIL} and {SAFE} in {}: {said}", folder.display())]
+    Install {
+        /// Where.
+        folder: PathBuf,
+        /// What npm said last.
+        said: String,
+    },
+    /// npm has no such node for this machine.
+    #[error("npm installed {ANVIL}, but no anvil for this machine is in {}", folder.display())]
+    Machine {
+        /// Where.
+        folder: PathBuf,
+    },
+    /// It does not start.
+    #[error("{} does not start: {reason}", program.display())]
+    Start {
+        /// What was started.
+        program: PathBuf,
+        /// What happened.
+        reason: String,
+    },
+}
+
+/// What npm installed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tools {
+    /// The program.
+    pub anvil: PathBuf,
+    /// The folder with one JSON file for each contract of Safe.
+    pub artifacts: PathBuf,
+}
+
+/// Where the tools of a user are: in the folder for what can be fetched again.
+pub fn folder() -> Result<PathBuf, AnvilError> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let cache = set("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.or_else(|| Some(PathBuf::from(set("HOME")?).join(".cache")));
+    let cache = cache.ok_or(AnvilError::Folder)?;
+    Ok(cache.join("guardian-circle").join("ethereum"))
+}
+
+/// The tools in this folder, if all are there.
+pub fn find(folder: &Path) -> Option<Tools> {
+    let modules = folder.join("node_modules");
+    let machine = format!("anvil-{}-{}", system(), processor());
+    let program = format!("anvil{}", std::env::consts::EXE_SUFFIX);
+    let tools = Tools {
+        anvil: modules
+            .join("@foundry-rs")
+            .join(machine)
+            .join("bin")
+            .join(program),
+        artifacts: modules.join("@safe-global/safe-smart-account/build/artifacts/contracts"),
+    };
+    (tools.anvil.is_file() && tools.artifacts.is_dir()).then_some(tools)
+}
+
+/// The tools in this folder; they are installed if they are not there, which takes a minute and is told to `say`.
+///
+/// Errors: npm is missing or fails.
+pub async fn find_or_install(
+    folder: &Path,
+    mut say: impl FnMut(&str),
+) -> Result<Tools, AnvilError> {
+    if let Some(tools) = find(folder) {
+        return Ok(tools);
+    }
+    say(&format!(
+        "installing {ANVIL} and {SAFE} with npm in {}",
+        folder.display()
+    ));
+    let failed = |said: String| AnvilError::Install {
+        folder: folder.to_owned(),
+        said,
+    };
+    std::fs::create_dir_all(folder).map_err(|error| failed(error.to_string()))?;
+    let npm = Command::new("npm")
+        .args(["install", "--no-audit", "--no-fund", "--ignore-scripts"])
+        .args(["--loglevel", "error", "--prefix"])
+        .arg(folder)
+        .args([ANVIL, SAFE])
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .map_err(|error| AnvilError::Npm {
+            reason: error.to_string(),
+        })?;
+    if !npm.status.success() {
+        let said = String::from_utf8_lossy(&npm.stderr);
+        return Err(failed(said.trim().to_owned()));
+    }
+    say("installed");
+    find(folder).ok_or_else(|| AnvilError::Machine {
+        folder: folder.to_owned(),
+    })
+}
+
+/// When a node makes blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mining {
+    /// One for each transaction, at once.
+    AtOnce,
+    /// One every so many seconds.
+    EverySeconds(u64),
+    /// Only when told to (`evm_mine`).
+    WhenTold,
+}
+
+/// A running node, on a port of its own of this machine alone. It ends with this value.
+#[derive(Debug)]
+pub struct Anvil {
+    /// Where it answers.
+    pub url: String,
+    child: Child,
+}
+
+impl Anvil {
+    /// The number of its process.
+    pub fn process_id(&self) -> Option<u32> {
+        self.child.id()
+    }
+}
+
+/// Starts a node with an empty chain of this id. It is there when this returns.
+pub async fn start(tools: &Tools, chain_id: u64, mining: Mining) -> Result<Anvil, AnvilError> {
+    let failed = |reason: String| AnvilError::Start {
+        program: tools.anvil.clone(),
+        reason,
+    };
+    let mut command = Command::new(&tools.anvil);
+    command
+        .args(["--host", "127.0.0.1", "--port", "0"])
+        .args(["--chain-id", &chain_id.to_string()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
+    match mining {
+        Mining::AtOnce => {}
+        Mining::EverySeconds(seconds) => {
+            command.args(["--block-time", &seconds.to_string()]);
+        }
+        Mining::WhenTold => {
+            command.arg("--no-mining");
+        }
+    }
+    let mut child = command.spawn().map_err(|error| failed(error.to_string()))?;
+    let stdout = child.stdout.take();
+    let mut lines = BufReader::new(stdout.ok_or_else(|| failed("no output".into()))?).lines();
+    while let Some(line) = lines
+        .next_line()
+        .await
+        .map_err(|error| failed(error.to_string()))?
+    {
+        let Some(address) = line.strip_prefix("Listening on ") else {
+            continue;
+        };
+        let url = format!("http://{}", address.trim());
+        // It goes on to say what it does; a full pipe would stop it.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        return Ok(Anvil { url, child });
+    }
+    Err(failed("it ended before it listened".to_owned()))
+}
+
+/// npm's name for this system.
+fn system() -> &'static str {
+    match std::env::consts::OS {
+        "macos" => "darwin",
+        "windows" => "win32",
+        other => other,
+    }
+}
+
+/// npm's name for this processor.
+fn processor() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
