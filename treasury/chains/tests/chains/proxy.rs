@@ -45,6 +45,9 @@ pub enum Fault {
     Elsewhere(String),
     /// The answer is changed.
     Lie(Arc<Lie>),
+    /// The server hears of nothing, and the answer is made up.
+    #[cfg_attr(not(feature = "anvil"), expect(dead_code))]
+    Invent(Arc<Lie>),
 }
 
 impl fmt::Debug for Fault {
@@ -58,6 +61,7 @@ impl fmt::Debug for Fault {
             Self::SilenceAfter => formatter.write_str("SilenceAfter"),
             Self::Elsewhere(_) => formatter.write_str("Elsewhere"),
             Self::Lie(_) => formatter.write_str("Lie"),
+            Self::Invent(_) => formatter.write_str("Invent"),
         }
     }
 }
@@ -202,6 +206,11 @@ async fn handle(
         Some(Fault::CutBefore) => return Err(Cut),
         Some(Fault::Answer(status)) => return Ok(answer(status, Bytes::new())),
         Some(Fault::Silence) => std::future::pending().await,
+        Some(Fault::Invent(invent)) => {
+            let mut value = Value::Null;
+            let status = invent(&asked, 200, &mut value);
+            return Ok(answer(status, Bytes::from(value.to_string())));
+        }
         _ => {}
     }
     let to = match &fault {

@@ -1,11 +1,12 @@
 //! Endpoints that lag, lie and are cut off; a chain that goes back.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use treasury_chains::ethereum::{EthereumError, Outcome, Submission};
 use treasury_protocol::ethereum::{Call, SafeTransaction, U256};
 
-use super::rpc::{Deed, Endpoint, behind, only};
+use super::rpc::{behind, break_only, broken, change, narrow, number_of, say};
 use super::world::*;
+use crate::proxy::Fault;
 
 #[tokio::test]
 async fn a_transaction_is_never_included_before_it_is_final_and_pending_again_after_a_reorganisation()
@@ -149,9 +150,9 @@ async fn an_endpoint_that_lags_delays_alone_and_not_among_three() {
     let world = World::with(&wallet).await;
     let node = world.anvil.url.as_str();
     let head = world.ask("eth_blockNumber", json!([])).await;
-    let head = u64::from_str_radix(&head.as_str().unwrap()[2..], 16).unwrap();
-    let late = Endpoint::new(node, behind(head)).await;
-    let later = Endpoint::new(node, behind(head - 1)).await;
+    let head = number_of(&head).unwrap();
+    let late = broken(node, behind(head)).await;
+    let later = broken(node, behind(head - 1)).await;
     let transaction = wallet.transaction(&[payment(20)], 0);
     sent(world.submit(&wallet, &transaction).await);
     world.mine(1 + FINALITY).await;
@@ -160,18 +161,18 @@ async fn an_endpoint_that_lags_delays_alone_and_not_among_three() {
         outcome_by(&ethereum, &transaction).await.unwrap()
     };
     included(outcome(&[node]).await);
-    assert_eq!(outcome(&[&late.url]).await, Outcome::Pending);
+    assert_eq!(outcome(&[&late.url()]).await, Outcome::Pending);
     // Two have to agree, and the slower one sets the pace.
-    assert_eq!(outcome(&[node, &late.url]).await, Outcome::Pending);
+    assert_eq!(outcome(&[node, &late.url()]).await, Outcome::Pending);
     // Of three, one may lag behind.
-    let other = Endpoint::new(node, |_, _| Deed::Pass).await;
-    included(outcome(&[node, &late.url, &other.url]).await);
+    let other = broken(node, vec![]).await;
+    included(outcome(&[node, &late.url(), &other.url()]).await);
     assert_eq!(
-        outcome(&[node, &late.url, &later.url]).await,
+        outcome(&[node, &late.url(), &later.url()]).await,
         Outcome::Pending
     );
     // What is sent goes by the state that most have reached.
-    let three = connect(&[&late.url, node, &other.url]).await.unwrap();
+    let three = connect(&[&late.url(), node, &other.url()]).await.unwrap();
     let again = world.submit_by(&three, &world.relayer, &wallet, &transaction);
     let again = again.await;
     assert!(
@@ -181,34 +182,26 @@ async fn an_endpoint_that_lags_delays_alone_and_not_among_three() {
 }
 
 /// Says that nothing was ever executed and nothing came in.
-fn hides_logs(method: &str, _: &Value) -> Deed {
-    match method {
-        "eth_getLogs" => Deed::Say(json!([])),
-        _ => Deed::Pass,
-    }
+fn hides_logs() -> Vec<(&'static str, Fault)> {
+    vec![("eth_getLogs", say(json!([])))]
 }
 
 /// Says that a Safe's nonce is 0 and so is what an account holds.
-fn forgets(method: &str, _: &Value) -> Deed {
-    match method {
-        "eth_call" => Deed::Change(|_| json!(format!("0x{:064x}", 0))),
-        "eth_getBalance" => Deed::Say(json!("0x0")),
-        _ => Deed::Pass,
-    }
+fn forgets() -> Vec<(&'static str, Fault)> {
+    let nothing = say(json!(format!("0x{:064x}", 0)));
+    vec![("eth_call", nothing), ("eth_getBalance", say(json!("0x0")))]
 }
 
 /// Says that every transaction of a Safe was a failure.
-fn denies(method: &str, _: &Value) -> Deed {
-    match method {
-        "eth_getLogs" => Deed::Change(|mut logs| {
-            let failure = alloy::primitives::keccak256("ExecutionFailure(bytes32,uint256)");
-            for log in logs.as_array_mut().unwrap() {
-                log["topics"][0] = json!(failure);
-            }
-            logs
-        }),
-        _ => Deed::Pass,
-    }
+fn denies() -> Vec<(&'static str, Fault)> {
+    let failure = alloy::primitives::keccak256("ExecutionFailure(bytes32,uint256)");
+    let change = change(move |mut logs| {
+        for log in logs.as_array_mut().unwrap() {
+            log["topics"][0] = json!(failure);
+        }
+        logs
+    });
+    vec![("eth_getLogs", change)]
 }
 
 #[tokio::test]
@@ -219,19 +212,18 @@ async fn a_liar_is_outvoted_and_named_and_two_that_contradict_each_other_make_no
     let transaction = wallet.transaction(&[payment(20)], 0);
     sent(world.submit(&wallet, &transaction).await);
     world.mine(1 + FINALITY).await;
-    let honest = Endpoint::new(node, |_, _| Deed::Pass).await;
-    let liar = Endpoint::new(node, |_, _| Deed::Pass).await;
-    let three = connect(&[&liar.url, node, &honest.url]).await.unwrap();
-    let two = connect(&[&liar.url, node]).await.unwrap();
+    let honest = broken(node, vec![]).await;
+    let liar = broken(node, vec![]).await;
+    let three = connect(&[&liar.url(), node, &honest.url()]).await.unwrap();
+    let two = connect(&[&liar.url(), node]).await.unwrap();
     let truth = world.outcome(&transaction).await;
     let (safe, tokens) = (wallet.safe, [world.dev.token]);
     let came_in = three.received(safe, &tokens, 0, u64::MAX).await.unwrap();
     let holds = three.balances(safe, &tokens).await.unwrap();
     let state = three.safe_state(safe).await.unwrap();
     assert_eq!(state.safe_nonce, 1);
-    let lies: [fn(&str, &Value) -> Deed; 3] = [hides_logs, forgets, denies];
-    for lie in lies {
-        liar.rule(lie);
+    for lie in [hides_logs(), forgets(), denies()] {
+        break_only(&liar, lie);
         assert_eq!(outcome_by(&three, &transaction).await, Ok(truth));
         assert_eq!(
             three.received(safe, &tokens, 0, u64::MAX).await.unwrap(),
@@ -243,15 +235,15 @@ async fn a_liar_is_outvoted_and_named_and_two_that_contradict_each_other_make_no
     let status = three.status();
     assert!(status[0].contradictions > 0, "{status:?}");
     assert_eq!((status[1].contradictions, status[2].contradictions), (0, 0));
-    liar.rule(denies);
+    break_only(&liar, denies());
     let error = outcome_by(&two, &transaction).await.unwrap_err();
     assert!(
         matches!(error, EthereumError::Disagreement { .. }),
         "{error}"
     );
     // Where the nonce has moved on and the logs are hidden, that is no proof of anything.
-    let alone = connect(&[&liar.url]).await.unwrap();
-    liar.rule(hides_logs);
+    let alone = connect(&[&liar.url()]).await.unwrap();
+    break_only(&liar, hides_logs());
     let error = outcome_by(&alone, &transaction).await.unwrap_err();
     assert!(matches!(error, EthereumError::NoAnswer { .. }), "{error}");
     assert!(
@@ -259,12 +251,12 @@ async fn a_liar_is_outvoted_and_named_and_two_that_contradict_each_other_make_no
         "{error}"
     );
     // With three, one that is left alone is not believed.
-    let silent = || Deed::Status(503);
-    honest.rule(only("eth_getBlockByNumber", silent));
-    liar.rule(only("eth_getBlockByNumber", silent));
+    for endpoint in [&honest, &liar] {
+        break_only(endpoint, vec![("eth_getBlockByNumber", Fault::Answer(503))]);
+    }
     let error = outcome_by(&three, &transaction).await.unwrap_err();
     assert!(matches!(error, EthereumError::NoAnswer { .. }), "{error}");
-    liar.rule(|_, _| Deed::Pass);
+    liar.mend();
     assert_eq!(outcome_by(&three, &transaction).await, Ok(truth));
 }
 
@@ -272,17 +264,18 @@ async fn a_liar_is_outvoted_and_named_and_two_that_contradict_each_other_make_no
 async fn an_endpoint_of_another_chain_is_refused_at_once_or_when_it_comes_back() {
     let world = World::new().await;
     let node = world.anvil.url.as_str();
-    let wrong = Endpoint::new(node, only("eth_chainId", || Deed::Say(json!("0x1")))).await;
-    let error = connect(&[node, &wrong.url]).await.unwrap_err();
+    let foreign = || vec![("eth_chainId", say(json!("0x1")))];
+    let wrong = broken(node, foreign()).await;
+    let error = connect(&[node, &wrong.url()]).await.unwrap_err();
     assert!(matches!(error, EthereumError::OtherChain { .. }), "{error}");
     assert!(
         error.to_string().contains("chain 1, this wallet to 31337"),
         "{error}"
     );
     // One that is down is kept, and asked for its chain before it is believed.
-    wrong.rule(|_, _| Deed::Status(502));
-    let ethereum = connect(&[node, &wrong.url]).await.unwrap();
-    wrong.rule(only("eth_chainId", || Deed::Say(json!("0x1"))));
+    break_only(&wrong, vec![("eth_chainId", Fault::Answer(502))]);
+    let ethereum = connect(&[node, &wrong.url()]).await.unwrap();
+    break_only(&wrong, foreign());
     let state = ethereum.safe_state(address(9)).await.unwrap();
     assert!(!state.deployed);
     let fault = ethereum.status()[1].fault.clone().unwrap().to_string();
@@ -296,20 +289,8 @@ async fn logs_are_asked_for_in_pieces_that_an_endpoint_allows() {
     let transaction = wallet.transaction(&[payment(20)], 0);
     sent(world.submit(&wallet, &transaction).await);
     world.mine(200).await;
-    let narrow = Endpoint::new(&world.anvil.url, |method, parameters| {
-        let number = |name: &str| {
-            let text = parameters[0][name].as_str().unwrap_or("0x0");
-            u64::from_str_radix(&text[2..], 16).unwrap()
-        };
-        match method {
-            "eth_getLogs" if number("toBlock") - number("fromBlock") >= 50 => {
-                Deed::Fail("query exceeds max block range 50")
-            }
-            _ => Deed::Pass,
-        }
-    })
-    .await;
-    let ethereum = connect(&[&narrow.url]).await.unwrap();
+    let short = broken(&world.anvil.url, vec![("eth_getLogs", narrow(50))]).await;
+    let ethereum = connect(&[&short.url()]).await.unwrap();
     let token = world.dev.token;
     included(outcome_by(&ethereum, &transaction).await.unwrap());
     let came_in = ethereum.received(wallet.safe, &[token], 0, u64::MAX).await;

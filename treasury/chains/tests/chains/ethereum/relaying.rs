@@ -7,8 +7,9 @@ use treasury_chains::endpoints::Timeouts;
 use treasury_chains::ethereum::{EthereumError, FeeLimits, Relayer, Submission};
 use treasury_protocol::ethereum::U256;
 
-use super::rpc::{Deed, Endpoint, only};
+use super::rpc::{break_only, broken, pretend};
 use super::world::*;
+use crate::proxy::Fault;
 
 const SEND: &str = "eth_sendRawTransaction";
 
@@ -60,21 +61,23 @@ async fn an_endpoint_that_fails_after_it_accepted_neither_loses_nor_doubles() {
         answer: Duration::from_secs(5),
         ..Timeouts::default()
     };
-    let faulty = Endpoint::new(&world.anvil.url, |_, _| Deed::Pass).await;
-    let ethereum = connect_within(&[&faulty.url], timeouts).await.unwrap();
-    let deeds: [fn() -> Deed; 3] = [
-        || Deed::Hang,
-        || Deed::AcceptThen(504),
-        || Deed::Status(504),
+    let faulty = broken(&world.anvil.url, vec![]).await;
+    let ethereum = connect_within(&[&faulty.url()], timeouts).await.unwrap();
+    let faults = [
+        Fault::SilenceAfter,
+        Fault::AnswerAfter(504),
+        Fault::CutAfter,
+        Fault::Answer(504),
+        Fault::CutBefore,
     ];
-    for (safe_nonce, deed) in (0..).zip(deeds) {
+    for (safe_nonce, fault) in (0..).zip(faults) {
         let transaction = wallet.transaction(&[payment(20)], safe_nonce);
         let submit = || world.submit_by(&ethereum, &world.relayer, &wallet, &transaction);
-        faulty.rule(only(SEND, deed));
+        break_only(&faulty, vec![(SEND, fault)]);
         let first = sent(submit().await);
         assert!(!first.acknowledged);
         // The same bytes again, whether the node has them or not.
-        faulty.rule(|_, _| Deed::Pass);
+        faulty.mend();
         let second = sent(submit().await);
         assert!(second.acknowledged);
         assert_eq!(first.transaction, second.transaction);
@@ -90,24 +93,24 @@ async fn an_endpoint_that_drops_what_it_took_does_not_hold_it_up() {
     let wallet = Wallet::new(3, 2);
     let world = World::with(&wallet).await;
     let node = world.anvil.url.as_str();
-    let drops = || Deed::Say(json!(format!("0x{:064x}", 1)));
-    let dropping = Endpoint::new(node, only(SEND, drops)).await;
+    let drops = vec![(SEND, pretend(json!(format!("0x{:064x}", 1))))];
+    let dropping = broken(node, drops).await;
     // Another endpoint has it.
-    let both = connect(&[&dropping.url, node]).await.unwrap();
+    let both = connect(&[&dropping.url(), node]).await.unwrap();
     let transaction = wallet.transaction(&[payment(20)], 0);
     let submitted = world.submit_by(&both, &world.relayer, &wallet, &transaction);
     sent(submitted.await);
     world.mine(1).await;
     assert_eq!(world.wei(address(20)).await, ether(1));
     // Or the same one gets it again.
-    let alone = connect(&[&dropping.url]).await.unwrap();
+    let alone = connect(&[&dropping.url()]).await.unwrap();
     let transaction = wallet.transaction(&[payment(20)], 1);
     let submit = || world.submit_by(&alone, &world.relayer, &wallet, &transaction);
     let first = sent(submit().await);
     assert!(first.acknowledged, "it lies");
     world.mine(1).await;
     assert_eq!(world.wei(address(20)).await, ether(1));
-    dropping.rule(|_, _| Deed::Pass);
+    dropping.mend();
     let second = sent(submit().await);
     assert_eq!(first.transaction, second.transaction);
     world.mine(1).await;

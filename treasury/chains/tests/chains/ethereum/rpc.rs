@@ -1,134 +1,84 @@
-//! An endpoint between a client and a node, which does to JSON-RPC what networks and servers do wrong.
+//! What networks and servers do wrong, in JSON-RPC: which of its methods a fault meets, and lies about what they answer.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
 
-/// What happens to one request.
-pub enum Deed {
-    /// The node answers.
-    Pass,
-    /// The node gets it, and the answer never comes.
-    Hang,
-    /// The node gets it, and the answer is this status.
-    AcceptThen(u16),
-    /// The node never gets it, and the answer is this status.
-    Status(u16),
-    /// The node never gets it, and the result is this.
-    Say(Value),
-    /// The node never gets it, and the answer is an error with this text.
-    Fail(&'static str),
-    /// The node gets it, and its result is changed.
-    Change(fn(Value) -> Value),
+use crate::proxy::{Asked, Fault, Proxy, lie};
+
+/// A proxy to a node on which these methods go wrong. A method without a fault is answered by the node.
+pub async fn broken(node: &str, faults: Vec<(&'static str, Fault)>) -> Proxy {
+    let proxy = Proxy::start(node).await;
+    break_only(&proxy, faults);
+    proxy
 }
 
-/// Decides by the request's method and parameters.
-pub type Rule = Box<dyn FnMut(&str, &Value) -> Deed + Send>;
-
-struct Inner {
-    node: String,
-    client: reqwest::Client,
-    rule: Mutex<Rule>,
-}
-
-/// A faulty endpoint. It ends with this value.
-pub struct Endpoint {
-    pub url: String,
-    inner: Arc<Inner>,
-    task: JoinHandle<()>,
-}
-
-impl Endpoint {
-    pub async fn new(node: &str, rule: impl FnMut(&str, &Value) -> Deed + Send + 'static) -> Self {
-        let inner = Arc::new(Inner {
-            node: node.to_owned(),
-            client: reqwest::Client::new(),
-            rule: Mutex::new(Box::new(rule)),
-        });
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let app = Router::new().fallback(answer).with_state(inner.clone());
-        let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self { url, inner, task }
-    }
-
-    /// From now on it does this.
-    pub fn rule(&self, rule: impl FnMut(&str, &Value) -> Deed + Send + 'static) {
-        *self.inner.rule.lock().unwrap() = Box::new(rule);
+/// From now on these methods go wrong, and no others.
+pub fn break_only(proxy: &Proxy, faults: Vec<(&'static str, Fault)>) {
+    proxy.mend();
+    for (method, fault) in faults {
+        proxy.break_when(move |asked| request(asked)["method"] == method, fault);
     }
 }
 
-impl Drop for Endpoint {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+/// What is asked: `method` and `params`.
+fn request(asked: &Asked) -> Value {
+    serde_json::from_slice(&asked.body).unwrap_or_default()
 }
 
-async fn answer(State(inner): State<Arc<Inner>>, body: Bytes) -> Response {
-    let request: Value = serde_json::from_slice(&body).unwrap();
-    let method = request["method"].as_str().unwrap().to_owned();
-    let deed = (inner.rule.lock().unwrap())(&method, &request["params"]);
-    let status = |status| StatusCode::from_u16(status).unwrap();
-    let forward = || async {
-        let sent = inner.client.post(&inner.node).json(&request).send().await;
-        sent.unwrap().json::<Value>().await.unwrap()
-    };
-    match deed {
-        Deed::Pass => axum::Json(forward().await).into_response(),
-        Deed::Hang => {
-            forward().await;
-            std::future::pending().await
-        }
-        Deed::AcceptThen(code) => {
-            forward().await;
-            (status(code), "the gateway gave up").into_response()
-        }
-        Deed::Status(code) => (status(code), "the gateway gave up").into_response(),
-        Deed::Say(result) => {
-            axum::Json(json!({ "jsonrpc": "2.0", "id": request["id"], "result": result }))
-                .into_response()
-        }
-        Deed::Fail(text) => {
-            let error = json!({ "code": -32602, "message": text });
-            axum::Json(json!({ "jsonrpc": "2.0", "id": request["id"], "error": error }))
-                .into_response()
-        }
-        Deed::Change(change) => {
-            let mut answer = forward().await;
-            answer["result"] = change(answer["result"].take());
-            axum::Json(answer).into_response()
-        }
-    }
+/// Says this, whatever the node says.
+pub fn say(result: Value) -> Fault {
+    change(move |_| result.clone())
 }
 
-/// Does this to one method, and nothing to others.
-pub fn only(method: &'static str, deed: fn() -> Deed) -> impl FnMut(&str, &Value) -> Deed + Send {
-    move |asked, _| match asked == method {
-        true => deed(),
-        false => Deed::Pass,
-    }
+/// Says this, and the node never hears of it.
+pub fn pretend(result: Value) -> Fault {
+    Fault::Invent(Arc::new(move |asked, status, answer| {
+        let id = request(asked)["id"].take();
+        *answer = json!({ "jsonrpc": "2.0", "id": id, "result": result });
+        status
+    }))
+}
+
+/// Changes what the node says.
+pub fn change(change: impl Fn(Value) -> Value + Send + Sync + 'static) -> Fault {
+    lie(move |_, _, answer| {
+        let id = answer["id"].take();
+        let result = change(answer["result"].take());
+        *answer = json!({ "jsonrpc": "2.0", "id": id, "result": result });
+        200
+    })
 }
 
 /// Knows no block after this one.
-pub fn behind(head: u64) -> impl FnMut(&str, &Value) -> Deed + Send {
-    move |method, parameters| match method {
-        "eth_blockNumber" => Deed::Say(json!(format!("0x{head:x}"))),
-        "eth_getBlockByNumber" => {
-            let asked = parameters[0].as_str().unwrap_or_default();
-            let asked = asked
-                .strip_prefix("0x")
-                .map(|hex| u64::from_str_radix(hex, 16));
-            match asked {
-                Some(Ok(number)) if number > head => Deed::Say(Value::Null),
-                _ => Deed::Pass,
-            }
+pub fn behind(head: u64) -> Vec<(&'static str, Fault)> {
+    let block = lie(move |asked, status, answer| {
+        let number = request(asked)["params"][0].clone();
+        if number_of(&number).is_some_and(|number| number > head) {
+            answer["result"] = Value::Null;
         }
-        _ => Deed::Pass,
-    }
+        status
+    });
+    let newest = say(json!(format!("0x{head:x}")));
+    vec![("eth_blockNumber", newest), ("eth_getBlockByNumber", block)]
+}
+
+/// Refuses to give the logs of more blocks than this at once.
+pub fn narrow(blocks: u64) -> Fault {
+    lie(move |asked, status, answer| {
+        let range = &request(asked)["params"][0];
+        let (from, to) = (number_of(&range["fromBlock"]), number_of(&range["toBlock"]));
+        let (from, to) = (from.expect("a number"), to.expect("a number"));
+        if to - from >= blocks {
+            let error = json!({ "code": -32602, "message": "too many blocks at once" });
+            *answer = json!({ "jsonrpc": "2.0", "id": answer["id"], "error": error });
+        }
+        status
+    })
+}
+
+/// A number as JSON-RPC writes it; `None` for names such as `latest`.
+pub fn number_of(value: &Value) -> Option<u64> {
+    let digits = value.as_str()?.strip_prefix("0x")?;
+    u64::from_str_radix(digits, 16).ok()
 }
