@@ -125,3 +125,27 @@ impl Ethereum {
         Ok(provider.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use treasury_protocol::ethereum::{Address, Contracts, SafeTransaction, Setup};
+
+    use super::*;
+
+    /// A node asks in tasks of its own: what is asked for has to move between threads.
+    #[test]
+    fn questions_can_be_spawned() {
+        fn spawned<T: Send>(_: T) {}
+        let _compiles = |chain: &Ethereum, relayer: &Relayer, setup: &Setup| {
+            let safe = Address::ZERO;
+            let noop = SafeTransaction::noop(1, safe, 0);
+            spawned(Ethereum::connect(&[], 1, 1, Timeouts::default()));
+            spawned(chain.safe_state(safe));
+            spawned(chain.balances(safe, &[]));
+            spawned(chain.received(safe, &[], 0, 1));
+            spawned(chain.outcome(safe, [0; 32], 0));
+            spawned(chain.deploy(setup, relayer));
+            spawned(chain.submit(&Contracts::CANONICAL, &noop, &[], relayer));
+        };
+    }
+}
