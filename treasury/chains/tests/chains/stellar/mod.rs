@@ -181,30 +181,33 @@ impl Person {
         self.sign(&self.batch(sequence, operations))
     }
 
-    /// A transaction of operations that a treasury never makes.
-    fn raw(&self, sequence: i64, bodies: Vec<xdr::OperationBody>) -> Transaction {
-        let mut tx = self
-            .batch(sequence, vec![payment(self, 1)])
-            .transaction()
-            .expect("a batch");
-        let operation = |body| xdr::Operation {
-            source_account: None,
-            body,
-        };
-        tx.fee = 100 * bodies.len() as u32;
-        let operations: Vec<_> = bodies.into_iter().map(operation).collect();
+    /// A transaction of operations that a treasury never makes, each of some account, whose key signs as well.
+    fn raw(&self, sequence: i64, operations: Vec<(&Person, xdr::OperationBody)>) -> Transaction {
+        let batch = self.batch(sequence, vec![payment(self, 1)]);
+        let mut tx = batch.transaction().expect("a batch");
+        let mut signers = vec![self];
+        let operations = operations.into_iter().map(|(source, body)| {
+            if signers.iter().all(|one| one.key != source.key) {
+                signers.push(source);
+            }
+            let source = xdr::MuxedAccount::Ed25519(xdr::Uint256(source.key));
+            xdr::Operation {
+                source_account: Some(source),
+                body,
+            }
+        });
+        let operations: Vec<_> = operations.collect();
+        tx.fee = 100 * operations.len() as u32;
         tx.operations = operations.try_into().expect("few");
         let network = <sha2::Sha256 as sha2::Digest>::digest(PASSPHRASE.as_bytes()).into();
         let hash = tx.hash(network).expect("a hash");
-        let signature: [u8; 64] = self.secret.sign(&hash).into();
-        let [.., a, b, c, d] = self.key;
-        let signed = xdr::DecoratedSignature {
-            hint: xdr::SignatureHint([a, b, c, d]),
-            signature: xdr::Signature(signature.to_vec().try_into().expect("64 bytes")),
-        };
+        let signatures: Vec<_> = signers
+            .into_iter()
+            .map(|one| one.decorated(&hash))
+            .collect();
         let envelope = xdr::TransactionEnvelope::Tx(xdr::TransactionV1Envelope {
             tx,
-            signatures: vec![signed].try_into().expect("one"),
+            signatures: signatures.try_into().expect("few"),
         });
         Transaction {
             envelope: envelope.to_xdr_base64(xdr::Limits::none()).expect("XDR"),
@@ -214,6 +217,15 @@ impl Person {
                 sequence,
                 max_time_s: MAX_S,
             },
+        }
+    }
+
+    fn decorated(&self, hash: &[u8; 32]) -> xdr::DecoratedSignature {
+        let signature: [u8; 64] = self.secret.sign(hash).into();
+        let [.., a, b, c, d] = self.key;
+        xdr::DecoratedSignature {
+            hint: xdr::SignatureHint([a, b, c, d]),
+            signature: xdr::Signature(signature.to_vec().try_into().expect("64 bytes")),
         }
     }
 }

@@ -106,7 +106,7 @@ async fn eventful() -> (Net, Person) {
     let gone = net.friend(4);
     let merge =
         xdr::OperationBody::AccountMerge(xdr::MuxedAccount::Ed25519(xdr::Uint256(wallet.key)));
-    net.include(&gone.raw(next(&gone), vec![merge]));
+    net.include(&gone.raw(next(&gone), vec![(&gone, merge)]));
     // Somebody else opens an account; the wallet has no part in it.
     net.friend(5);
     (net, wallet)

@@ -1,5 +1,6 @@
 //! Proofs of what became of a transaction, and the races that they have to stand.
 
+use serde_json::json;
 use stellar_xdr as xdr;
 use treasury_chains::stellar::{HorizonError, Outcome};
 
@@ -91,19 +92,74 @@ async fn a_number_that_another_transaction_used_up_is_passed_for_ever() {
     assert_eq!(outcome(&horizon, &ours).await, passed(&ours));
 }
 
+/// A server that says that its history begins with ledger 100.
+async fn forgetful(net: &Net) -> Proxy {
+    let proxy = net.proxy().await;
+    let forget = lie(|asked, status, body| {
+        if asked.path == "/" {
+            body["history_elder_ledger"] = json!(100);
+        }
+        status
+    });
+    proxy.break_at("GET /", forget);
+    proxy
+}
+
+fn jump(to: i64) -> xdr::OperationBody {
+    xdr::OperationBody::BumpSequence(xdr::BumpSequenceOp {
+        bump_to: xdr::SequenceNumber(to),
+    })
+}
+
 #[tokio::test]
 async fn a_number_that_was_jumped_over_is_passed() {
     let net = Net::start().await;
     let (alice, bob) = (net.friend(1), net.friend(2));
-    let horizon = client(std::slice::from_ref(&net.url));
     let next = net.sequence(&alice) + 1;
     let ours = alice.transaction(next + 3, vec![payment(&bob, 5)]);
-    let bump = xdr::OperationBody::BumpSequence(xdr::BumpSequenceOp {
-        bump_to: xdr::SequenceNumber(next + 7),
-    });
-    net.include(&alice.raw(next, vec![bump]));
+    net.include(&alice.raw(next, vec![(&alice, jump(next + 7))]));
     assert_eq!(net.sequence(&alice), next + 7);
-    assert_eq!(outcome(&horizon, &ours).await, passed(&ours));
+    let whole = client(std::slice::from_ref(&net.url));
+    assert_eq!(outcome(&whole, &ours).await, passed(&ours));
+    // The lower number below is proof enough where the beginning is forgotten.
+    let proxy = forgetful(&net).await;
+    let part = client(&[proxy.url()]);
+    assert_eq!(outcome(&part, &ours).await, passed(&ours));
+}
+
+#[tokio::test]
+async fn a_jump_in_somebody_elses_transaction_is_proven_by_a_whole_history_alone() {
+    let net = Net::start().await;
+    let (alice, bob) = (net.friend(1), net.friend(2));
+    let next = net.sequence(&alice) + 1;
+    let ours = alice.transaction(next + 3, vec![payment(&bob, 5)]);
+    let of_bob = net.sequence(&bob) + 1;
+    net.include(&bob.raw(of_bob, vec![(&alice, jump(next + 7))]));
+    assert_eq!(net.sequence(&alice), next + 7);
+    let whole = client(std::slice::from_ref(&net.url));
+    assert_eq!(outcome(&whole, &ours).await, passed(&ours));
+    let proxy = forgetful(&net).await;
+    let part = client(&[proxy.url()]);
+    // Ours may be in what that server has forgotten.
+    assert_eq!(outcome(&part, &ours).await, Outcome::Pending);
+}
+
+#[tokio::test]
+async fn numbers_of_others_in_between_prove_nothing() {
+    let net = Net::start().await;
+    // Older accounts have lower numbers.
+    let (older, wallet) = (net.friend(1), net.friend(2));
+    let behind = net.fork().await;
+    let ours = net.pay(&wallet, &older, 5);
+    net.include(&ours);
+    let expected = included(&net, true);
+    net.include(&net.pay(&older, &wallet, 1));
+    net.include(&net.pay(&wallet, &older, 1));
+    assert!(net.sequence(&older) < ours.sought.sequence);
+    let proxy = net.proxy().await;
+    proxy.break_at(BY_HASH, Fault::Elsewhere(behind.url.clone()));
+    let horizon = client(&[proxy.url()]);
+    assert_eq!(outcome(&horizon, &ours).await, expected);
 }
 
 #[tokio::test]
@@ -150,6 +206,14 @@ async fn an_account_that_is_not_there_ends_with_the_time() {
     assert_eq!(outcome(&horizon, &transaction).await, Outcome::Pending);
     net.close_at(MAX_S + 1);
     assert_eq!(outcome(&horizon, &transaction).await, Outcome::Expired);
+    // Here a lookup by the hash decides, and a proxy that knows no such path must not.
+    let proxy = net.proxy().await;
+    proxy.break_at(BY_HASH, Fault::Answer(404));
+    let answer = client(&[proxy.url()]).outcome(&transaction.sought).await;
+    assert!(
+        matches!(answer, Err(HorizonError::NoAnswer { .. })),
+        "{answer:?}"
+    );
 }
 
 /// One address behind which a server that is up to date and one that lags behind answer by turns. The lagging one was forked off before
