@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use treasury_chains::endpoints::Timeouts;
 use treasury_chains::ethereum::{EthereumError, FeeLimits, Relayer, Submission};
-use treasury_protocol::ethereum::U256;
+use treasury_protocol::ethereum::{SafeTransaction, U256};
 
 use super::rpc::{break_only, broken, pretend};
 use super::world::*;
@@ -132,10 +132,12 @@ async fn a_refused_transaction_leaves_no_hole_among_the_numbers() {
         assert!(text.contains(&poor.address().to_string().to_lowercase()));
     }
     world.endow(poor.address(), ether(1)).await;
-    let sent = sent(submit().await);
+    // Also something else, which nobody refused, begins with the first number.
+    let instead = SafeTransaction::noop(CHAIN_ID, wallet.safe, 0);
+    let sent = sent(world.submit_by(&world.ethereum, &poor, &wallet, &instead).await);
     assert_eq!(sent.relayer_nonce, 0);
     world.mine(1 + FINALITY).await;
-    included(world.outcome(&transaction).await);
+    included(world.outcome(&instead).await);
 }
 
 #[tokio::test]
@@ -184,7 +186,7 @@ async fn a_relayer_that_was_restarted_takes_the_place_of_what_it_no_longer_knows
     let first = sent(world.submit(&wallet, &before).await);
     // It waits in the pool of the node, and the process that sent it is gone.
     let restarted = Relayer::new(key(1_000), CHAIN_ID, FeeLimits::default());
-    let cancelling = treasury_protocol::ethereum::SafeTransaction::noop(CHAIN_ID, wallet.safe, 0);
+    let cancelling = SafeTransaction::noop(CHAIN_ID, wallet.safe, 0);
     let submitted = world.submit_by(&world.ethereum, &restarted, &wallet, &cancelling);
     let second = sent(submitted.await);
     assert_eq!(second.relayer_nonce, first.relayer_nonce);
