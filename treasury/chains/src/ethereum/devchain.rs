@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use treasury_protocol::ethereum::{Address, Contracts};
 
 use super::anvil::Tools;
+use super::transport::provider;
+use crate::endpoints::{Endpoints, EndpointsError, Timeouts};
 
 /// Safe's singleton factory, by which anybody deploys a contract at an address that follows from its code.
 const FACTORY: Word20 = address!("914d7Fec6aaC8cd542e72Bca78B30650d45643d7");
@@ -26,6 +28,9 @@ pub enum DevChainError {
         /// What is wrong.
         reason: String,
     },
+    /// Its address cannot be used.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointsError),
     /// The node refuses.
     #[error("the development chain refuses {what}: {reason}")]
     Refused {
@@ -51,13 +56,9 @@ pub struct DevChain {
 impl DevChain {
     /// Deploys the contracts on a fresh anvil, which mines at once or on time.
     pub async fn prepare(url: &str, tools: &Tools) -> Result<Self, DevChainError> {
-        // Whoever made an HTTP client before chose the same cryptography, or any other that will do.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let url = url.parse().map_err(|_| DevChainError::Refused {
-            what: "its address",
-            reason: format!("{url} is no address"),
-        })?;
-        let provider = RootProvider::new_http(url);
+        let endpoints = Endpoints::new(&[url.to_owned()], Timeouts::default())?;
+        let endpoint = endpoints.all().first().ok_or(EndpointsError::None)?;
+        let provider = provider(endpoints.client().clone(), endpoint.url().clone());
         let accounts = provider.get_accounts().await;
         let accounts = accounts.map_err(refused("its accounts"))?;
         let rich = accounts.first().ok_or(DevChainError::Refused {

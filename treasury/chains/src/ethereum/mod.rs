@@ -19,10 +19,10 @@ mod relayer;
 mod revert;
 mod safe;
 mod submission;
+mod transport;
 mod view;
 
 use alloy::providers::{Provider, RootProvider};
-use alloy::rpc::client::RpcClient;
 
 pub use error::{EthereumError, Said};
 pub use fees::FeeLimits;
@@ -66,8 +66,7 @@ impl Ethereum {
             if let Some(path) = url.path().strip_suffix('/').map(str::to_owned) {
                 url.set_path(&path);
             }
-            let client = endpoints.client().clone();
-            RootProvider::new(RpcClient::new_http_with_client(client, url))
+            transport::provider(endpoints.client().clone(), url)
         };
         let chain = Self {
             providers: endpoints.all().iter().map(provider).collect(),

@@ -12,7 +12,7 @@ use alloy::sol_types::SolCall;
 use alloy::transports::{RpcError, TransportError};
 use treasury_protocol::ethereum::Address;
 
-use super::{Ethereum, EthereumError, Revert};
+use super::{Ethereum, EthereumError, Revert, transport};
 use crate::agreement::{majority, reached};
 use crate::endpoints::{Answer, Fault};
 
@@ -315,34 +315,9 @@ pub(super) fn fault(error: TransportError) -> Fault {
         RpcError::ErrorResp(error) => Fault::Malformed {
             reason: format!("error {}: {}", error.code, error.message),
         },
-        RpcError::Transport(kind) => match kind.as_http_error() {
-            Some(error) => Fault::Status {
-                status: error.status,
-                reason: error.body.chars().take(200).collect(),
-            },
-            None => Fault::Silent {
-                reason: without_address(&kind),
-            },
-        },
+        RpcError::Transport(kind) => transport::fault(&kind),
         other => Fault::Malformed {
             reason: other.to_string().chars().take(200).collect(),
         },
     }
-}
-
-/// What the HTTP client said, and what it was caused by, without the address.
-fn without_address(kind: &alloy::transports::TransportErrorKind) -> String {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(kind);
-    while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<reqwest::Error>() {
-            let what = match error {
-                error if error.is_timeout() => "it takes too long",
-                error if error.is_connect() => "it cannot be reached",
-                _ => "the connection broke",
-            };
-            return what.to_owned();
-        }
-        cause = error.source();
-    }
-    "the connection broke".to_owned()
 }

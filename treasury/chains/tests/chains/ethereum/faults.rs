@@ -316,3 +316,22 @@ async fn a_call_to_a_token_that_is_paid_twice_is_two_payments() {
     let payee = world.ethereum.balances(address(20), &tokens).await;
     assert_eq!(payee.unwrap().tokens[0].1, U256::from(10));
 }
+
+#[tokio::test]
+async fn an_answer_without_end_is_not_read_and_rubbish_is_no_answer() {
+    let world = World::new().await;
+    let node = world.anvil.url.as_str();
+    let odd = broken(node, vec![]).await;
+    let ethereum = connect(&[&odd.url()]).await.unwrap();
+    for (answer, expected) in [
+        (json!("x".repeat(17 << 20)), "longer than"),
+        (json!("rubbish"), "cannot be used"),
+        (json!({ "number": [] }), "cannot be used"),
+    ] {
+        break_only(&odd, vec![("eth_blockNumber", say(answer))]);
+        let error = ethereum.safe_state(address(9)).await.unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+    odd.mend();
+    assert!(!ethereum.safe_state(address(9)).await.unwrap().deployed);
+}

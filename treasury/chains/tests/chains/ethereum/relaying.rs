@@ -134,7 +134,11 @@ async fn a_refused_transaction_leaves_no_hole_among_the_numbers() {
     world.endow(poor.address(), ether(1)).await;
     // Also something else, which nobody refused, begins with the first number.
     let instead = SafeTransaction::noop(CHAIN_ID, wallet.safe, 0);
-    let sent = sent(world.submit_by(&world.ethereum, &poor, &wallet, &instead).await);
+    let sent = sent(
+        world
+            .submit_by(&world.ethereum, &poor, &wallet, &instead)
+            .await,
+    );
     assert_eq!(sent.relayer_nonce, 0);
     world.mine(1 + FINALITY).await;
     included(world.outcome(&instead).await);
