@@ -3,10 +3,11 @@
 //! ```text
 //! HOME/circle.toml       what is read here
 //! HOME/genesis.json      what the circle started with, see [`crate::genesis_file`]
-//! HOME/keys/NAME.key     the guardian's key
+//! HOME/keys/NAME.key     the guardian's key; NAME.key.age if secrets are encrypted
 //! HOME/state/            the store of the state
 //! HOME/log/              the ordered log
-//! HOME/secrets/          key shares and what must outlast a crash while one is made or used
+//! HOME/secrets/          key shares and what must outlast a crash while one is made or used, see [`crate::vault`]
+//! HOME/.lock             held by the node while it runs
 //! ```
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::durable::{self, Readers};
 use crate::problem::Problem;
 
 /// The name of the configuration file in a home.
@@ -35,6 +37,45 @@ pub struct Config {
     /// How fast blocks are made.
     #[serde(default)]
     pub ordering: Ordering,
+    /// How keys and shares are kept on the disk.
+    #[serde(default)]
+    pub secrets: SecretsConfig,
+}
+
+/// How keys and shares are kept on the disk. `circle treasury protect` changes it, together with the files.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretsConfig {
+    /// By what they are protected.
+    #[serde(default)]
+    pub protection: Protection,
+    /// The age identity file that opens them, if they are protected by one; a relative path is meant from the home.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<PathBuf>,
+}
+
+/// By what secrets are protected at rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Protection {
+    /// By nothing but the permissions of their files.
+    #[default]
+    None,
+    /// Encrypted to an identity of the home, which a passphrase opens.
+    Passphrase,
+    /// Encrypted to an identity in a file that the guardian keeps elsewhere.
+    Identity,
+}
+
+impl Protection {
+    /// As `circle.toml` writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Passphrase => "passphrase",
+            Self::Identity => "identity",
+        }
+    }
 }
 
 /// How fast blocks are made. What is not given follows from the number of members.
@@ -97,6 +138,11 @@ impl Home {
         self.0.join("secrets")
     }
 
+    /// The identity that a passphrase opens, and that opens the secrets.
+    pub fn identity(&self) -> PathBuf {
+        self.secrets().join("identity.age")
+    }
+
     /// Reads the configuration.
     pub fn read_config(&self) -> Result<Config, Problem> {
         let path = self.config();
@@ -119,8 +165,21 @@ impl Home {
 
     /// Writes the configuration.
     pub fn write_config(&self, config: &Config) -> Result<(), Problem> {
+        self.replace_config(&render(config))
+    }
+
+    /// Changes how secrets are kept in the configuration, and leaves the rest of the file as its owner wrote it.
+    pub fn set_secrets(&self, secrets: &SecretsConfig) -> Result<(), Problem> {
         let path = self.config();
-        std::fs::write(&path, render(config)).map_err(|error| Problem::file("write", &path, error))
+        let text =
+            std::fs::read_to_string(&path).map_err(|error| Problem::file("read", &path, error))?;
+        self.replace_config(&with_secrets(&text, secrets)?)
+    }
+
+    fn replace_config(&self, text: &str) -> Result<(), Problem> {
+        let path = self.config();
+        durable::write(&path, text.as_bytes(), Readers::All)
+            .map_err(|error| Problem::file("write", &path, error))
     }
 }
 
@@ -150,13 +209,45 @@ pub fn parse(text: &str) -> Result<Config, Problem> {
     })
 }
 
+/// The same file with other `[secrets]`.
+fn with_secrets(text: &str, secrets: &SecretsConfig) -> Result<String, Problem> {
+    let unreadable = |error: String| {
+        Problem::new(
+            "config",
+            error,
+            "mend circle.toml; `circle init --help` shows what it holds",
+        )
+    };
+    let mut document: toml_edit::DocumentMut = text
+        .parse()
+        .map_err(|error: toml_edit::TomlError| unreadable(error.message().to_owned()))?;
+    let table = document
+        .entry("secrets")
+        .or_insert(toml_edit::table())
+        .as_table_like_mut()
+        .ok_or_else(|| unreadable("`secrets` in circle.toml is no table".into()))?;
+    table.insert("protection", toml_edit::value(secrets.protection.name()));
+    match &secrets.identity {
+        Some(path) => {
+            let text = path
+                .to_str()
+                .ok_or_else(|| unreadable(format!("{} is no UTF-8", path.display())))?;
+            table.insert("identity", toml_edit::value(text));
+        }
+        None => {
+            table.remove("identity");
+        }
+    }
+    Ok(document.to_string())
+}
+
 /// The configuration as a file for people.
 pub fn render(config: &Config) -> String {
     let body = toml::to_string(config).expect("a configuration has a form in TOML");
     format!(
         "# A guardian's node. `circle start --home` with this directory starts it.\n\
          # listen: where other members reach this node. api: where `circle act` and `circle status` do; keep it on loopback.\n\
-         # members: where this node reaches the others.\n\n{body}"
+         # members: where this node reaches the others. secrets: how keys are kept; `circle treasury protect` changes it.\n\n{body}"
     )
 }
 
@@ -175,7 +266,28 @@ mod tests {
                 idle_block_interval_ms: Some(500),
                 ..Ordering::default()
             },
+            secrets: SecretsConfig::default(),
         }
+    }
+
+    #[test]
+    fn another_protection_leaves_the_rest_as_it_was_written() {
+        let text = render(&config()).replace("[members]", "[members] # ask Bob before changing");
+        let identity = SecretsConfig {
+            protection: Protection::Identity,
+            identity: Some("/media/stick/identity.txt".into()),
+        };
+        let changed = with_secrets(&text, &identity).unwrap();
+        assert_eq!(parse(&changed).unwrap().secrets, identity);
+        let back = with_secrets(&changed, &SecretsConfig::default()).unwrap();
+        assert_eq!(back, text);
+        let without = text.split("\n[secrets]").next().unwrap();
+        assert_eq!(
+            parse(&with_secrets(without, &identity).unwrap())
+                .unwrap()
+                .secrets,
+            identity
+        );
     }
 
     #[test]
@@ -184,7 +296,7 @@ mod tests {
         expect_test::expect![[r#"
             # A guardian's node. `circle start --home` with this directory starts it.
             # listen: where other members reach this node. api: where `circle act` and `circle status` do; keep it on loopback.
-            # members: where this node reaches the others.
+            # members: where this node reaches the others. secrets: how keys are kept; `circle treasury protect` changes it.
 
             guardian = "ada"
             listen = ["[::]:9700"]
@@ -196,6 +308,9 @@ mod tests {
 
             [ordering]
             idle_block_interval_ms = 500
+
+            [secrets]
+            protection = "none"
         "#]]
         .assert_eq(&render(&config()));
     }

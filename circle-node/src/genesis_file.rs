@@ -89,7 +89,8 @@ pub fn addresses(text: &str) -> BTreeMap<String, Vec<SocketAddr>> {
         .unwrap_or_default()
 }
 
-fn parse(text: &str) -> Result<Genesis, String> {
+/// Reads the text of a genesis file. Errors: what is wrong with it.
+pub fn parse(text: &str) -> Result<Genesis, String> {
     let found: Value =
         serde_json::from_str(text).map_err(|error| format!("this is no JSON: {error}"))?;
     let encoded = found["genesis"]

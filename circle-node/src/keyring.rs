@@ -7,13 +7,12 @@
 //! public 64 hexadecimal digits
 //! secret 64 hexadecimal digits
 //! ```
-//! The secret is the 32-byte seed of RFC 8032. A file is made in one step and never overwritten, so any number of
+//! The secret is the 32-byte seed of RFC 8032. In a home whose secrets are encrypted, the text is in `NAME.key.age`. A file is made in one step and never overwritten, so any number of
 //! processes may ask for the same new name at once: all get the same key.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use circle::check_name;
@@ -21,6 +20,10 @@ use circle::ids::Key;
 use ed25519_zebra::SigningKey;
 use rand::RngCore;
 use zeroize::Zeroizing;
+
+use crate::durable;
+use crate::problem::Problem;
+use crate::vault::Lock;
 
 const TITLE: &str = "guardian-circle-key 1";
 /// How many threads make keys, and for how few of them none is started.
@@ -56,6 +59,9 @@ pub enum KeyringError {
         /// What is wrong.
         reason: &'static str,
     },
+    /// The file cannot be read or opened.
+    #[error("{}; {}", .0.reason, .0.mend)]
+    Locked(Problem),
     /// There is no such key, and none was to be made.
     #[error("{path} is missing; make it with `circle iou make`, or copy it here")]
     Missing {
@@ -67,6 +73,7 @@ pub enum KeyringError {
 /// A directory of keys; those that were used stay in memory.
 pub struct Keyring {
     directory: PathBuf,
+    lock: Lock,
     keys: BTreeMap<String, SigningKey>,
     created: Vec<String>,
 }
@@ -82,10 +89,16 @@ impl std::fmt::Debug for Keyring {
 }
 
 impl Keyring {
-    /// The keys in `directory`, which is made when the first key is.
+    /// The keys in `directory`, in the clear. It is made when the first key is.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self::locked(directory, Lock::Open)
+    }
+
+    /// The keys in `directory`, kept as `lock` says.
+    pub fn locked(directory: impl Into<PathBuf>, lock: Lock) -> Self {
         Self {
             directory: directory.into(),
+            lock,
             keys: BTreeMap::new(),
             created: Vec::new(),
         }
@@ -115,10 +128,10 @@ impl Keyring {
         let wanted: BTreeSet<&str> = names.collect();
         let wanted = wanted.into_iter().map(|name| Ok((name, self.path(name)?)));
         let wanted: Vec<(&str, PathBuf)> = wanted.collect::<Result<_, KeyringError>>()?;
-        let directory = self.directory.as_path();
+        let lock = &self.lock;
         let work = |part: &[(&str, PathBuf)]| -> Result<Vec<(SigningKey, bool)>, KeyringError> {
             part.iter()
-                .map(|(name, path)| read_or_create(directory, path, name))
+                .map(|(name, path)| read_or_create(lock, path, name))
                 .collect()
         };
         let per_thread = wanted.len().div_ceil(THREADS).max(KEYS_PER_THREAD);
@@ -146,7 +159,12 @@ impl Keyring {
             }
         }
         match found.iter().any(|(_, made)| *made) {
-            true => sync_directory(directory),
+            true => durable::sync_directory(&self.directory_or_here()).map_err(|error| {
+                KeyringError::Io {
+                    path: self.directory.clone(),
+                    error,
+                }
+            }),
             false => Ok(()),
         }
     }
@@ -155,10 +173,19 @@ impl Keyring {
     pub fn existing(&mut self, name: &str) -> Result<&SigningKey, KeyringError> {
         if !self.keys.contains_key(name) {
             let path = self.path(name)?;
-            let key = read(&path, name)?.ok_or(KeyringError::Missing { path })?;
+            let key = read(&self.lock, &path, name)?.ok_or_else(|| KeyringError::Missing {
+                path: self.lock.file(&path),
+            })?;
             self.keys.insert(name.to_owned(), key);
         }
         Ok(&self.keys[name])
+    }
+
+    fn directory_or_here(&self) -> PathBuf {
+        match self.directory.as_os_str().is_empty() {
+            true => PathBuf::from("."),
+            false => self.directory.clone(),
+        }
     }
 
     fn path(&self, name: &str) -> Result<PathBuf, KeyringError> {
@@ -171,45 +198,36 @@ impl Keyring {
 
 /// The key in a file, or a new one that is kept there, and whether it is new.
 fn read_or_create(
-    directory: &Path,
+    lock: &Lock,
     path: &Path,
     name: &str,
 ) -> Result<(SigningKey, bool), KeyringError> {
-    match read(path, name)? {
+    match read(lock, path, name)? {
         Some(key) => Ok((key, false)),
-        None => create(directory, path, name),
+        None => create(lock, path, name),
     }
 }
 
-fn create(directory: &Path, path: &Path, name: &str) -> Result<(SigningKey, bool), KeyringError> {
-    make_private_directory(directory)?;
+fn create(lock: &Lock, path: &Path, name: &str) -> Result<(SigningKey, bool), KeyringError> {
     let at = |error| KeyringError::Io {
         path: path.to_owned(),
         error,
     };
+    durable::private_directory(&durable::directory_of(path)).map_err(at)?;
     let mut seed = Zeroizing::new([0; 32]);
     rand::rngs::OsRng
         .try_fill_bytes(&mut *seed)
         .map_err(|error| at(io::Error::other(error)))?;
     let key = SigningKey::from(*seed);
-
-    // A temporary file of this kind is readable by its owner only from the start.
-    let mut file = tempfile::Builder::new()
-        .prefix(".new-")
-        .tempfile_in(directory)
-        .map_err(at)?;
-    file.write_all(text(name, &key).as_bytes()).map_err(at)?;
-    file.as_file().sync_all().map_err(at)?;
-    match file.persist_noclobber(path) {
-        Ok(_) => Ok((key, true)),
-        // Another process was faster; its key is the one.
-        Err(lost) if lost.error.kind() == io::ErrorKind::AlreadyExists => match read(path, name)? {
-            Some(key) => Ok((key, false)),
-            None => Err(KeyringError::Missing {
-                path: path.to_owned(),
-            }),
-        },
-        Err(other) => Err(at(other.error)),
+    if lock.create(path, text(name, &key).as_bytes()).map_err(at)? {
+        return Ok((key, true));
+    }
+    // Another process was faster; its key is the one.
+    match read(lock, path, name)? {
+        Some(key) => Ok((key, false)),
+        None => Err(KeyringError::Missing {
+            path: path.to_owned(),
+        }),
     }
 }
 
@@ -227,26 +245,20 @@ fn text(name: &str, key: &SigningKey) -> Zeroizing<String> {
     text
 }
 
-fn read(path: &Path, name: &str) -> Result<Option<SigningKey>, KeyringError> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => Zeroizing::new(text),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => {
-            return Err(KeyringError::Io {
-                path: path.to_owned(),
-                error,
-            });
-        }
+fn read(lock: &Lock, path: &Path, name: &str) -> Result<Option<SigningKey>, KeyringError> {
+    let Some(bytes) = lock.read(path).map_err(KeyringError::Locked)? else {
+        return Ok(None);
     };
-    parse(&text, name)
-        .map(Some)
-        .map_err(|reason| KeyringError::Malformed {
-            path: path.to_owned(),
-            reason,
-        })
+    let malformed = |reason| KeyringError::Malformed {
+        path: lock.file(path),
+        reason,
+    };
+    let text = std::str::from_utf8(&bytes).map_err(|_| malformed("a key file is text"))?;
+    parse(text, name).map(Some).map_err(malformed)
 }
 
-fn parse(text: &str, name: &str) -> Result<SigningKey, &'static str> {
+/// Reads the text of a key file, which holds the key of `name`.
+pub fn parse(text: &str, name: &str) -> Result<SigningKey, &'static str> {
     let lines: Vec<&str> = text.lines().collect();
     let [title, name_line, public, secret] = lines[..] else {
         return Err("a key file has four lines");
@@ -269,40 +281,10 @@ fn parse(text: &str, name: &str) -> Result<SigningKey, &'static str> {
     Ok(key)
 }
 
-fn make_private_directory(directory: &Path) -> Result<(), KeyringError> {
-    if directory.as_os_str().is_empty() || directory.is_dir() {
-        return Ok(());
-    }
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory).map_err(|error| KeyringError::Io {
-        path: directory.to_owned(),
-        error,
-    })
-}
-
-/// Makes a new name in a directory outlast a crash.
-fn sync_directory(directory: &Path) -> Result<(), KeyringError> {
-    let directory = if directory.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        directory
-    };
-    let synced = if cfg!(unix) {
-        File::open(directory).and_then(|directory| directory.sync_all())
-    } else {
-        Ok(())
-    };
-    synced.map_err(|error| KeyringError::Io {
-        path: directory.to_owned(),
-        error,
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -1,9 +1,11 @@
 //! The circle node: configuration, wiring, storage, API and command line.
 
 pub mod api;
+pub mod backup;
 pub mod cli;
 pub mod config;
 pub mod devnet;
+pub mod durable;
 pub mod genesis_file;
 pub mod history;
 pub mod iou_file;
@@ -16,5 +18,6 @@ pub mod setup;
 pub mod store;
 pub mod system;
 pub mod usage;
+pub mod vault;
 
 pub use workbench::problem;

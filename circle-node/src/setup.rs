@@ -14,11 +14,12 @@ use serde::{Deserialize, Serialize};
 use threescript::engine::Limits;
 use threescript::value::AssetCode;
 
-use crate::config::{Config, Home, Ordering};
+use crate::config::{Config, Home, Ordering, SecretsConfig};
 use crate::genesis_file;
 use crate::keyring::Keyring;
 use crate::policies;
 use crate::problem::Problem;
+use crate::vault::Lock;
 
 /// What one guardian gives to the founder of a circle: nothing of it is secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,9 +33,14 @@ pub struct MemberFile {
     pub addresses: Vec<SocketAddr>,
 }
 
-/// Makes the key of a guardian in a home, or finds it there.
-pub fn member(home: &Home, name: &str, addresses: Vec<SocketAddr>) -> Result<MemberFile, Problem> {
-    let mut keyring = Keyring::new(home.keys());
+/// Makes the key of a guardian in a home, or finds it there, kept as `lock` says.
+pub fn member(
+    home: &Home,
+    lock: &Lock,
+    name: &str,
+    addresses: Vec<SocketAddr>,
+) -> Result<MemberFile, Problem> {
+    let mut keyring = Keyring::locked(home.keys(), lock.clone());
     let key = keyring
         .key(name)
         .map_err(|error| Problem::of("home.key", error))?;
@@ -137,6 +143,8 @@ pub struct Joining<'a> {
     pub members: BTreeMap<String, Vec<SocketAddr>>,
     /// How fast blocks are made.
     pub ordering: Ordering,
+    /// How the home's secrets are kept.
+    pub secrets: SecretsConfig,
 }
 
 /// Puts the genesis and the configuration into a home that has a key.
@@ -150,6 +158,7 @@ pub fn join(home: &Home, joining: Joining<'_>) -> Result<(), Problem> {
         api: joining.api,
         members: joining.members,
         ordering: joining.ordering,
+        secrets: joining.secrets,
     })
 }
 

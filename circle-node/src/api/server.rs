@@ -19,12 +19,13 @@ use serde::Deserialize;
 use threescript::action::{self, Mark};
 use tokio::sync::Semaphore;
 
-use super::types::{At, Blocks, OwedList, Policies, PolicySource, Submitted, Transaction};
+use super::types::{
+    At, Blocks, Ceremonies, OwedList, Policies, PolicySource, Submitted, Transaction,
+};
 use super::{declarations, values};
-use crate::node::answers;
 use crate::node::core::Core;
 use crate::node::status::status as status_of;
-use crate::node::treasury;
+use crate::node::{answers, treasury};
 use crate::problem::Problem;
 
 /// The longest a request may wait for something to happen.
@@ -56,6 +57,7 @@ pub fn router(core: Arc<Core>) -> Router {
         .route("/v1/accounts/{name}", get(account))
         .route("/v1/outbox", get(outbox))
         .route("/v1/payouts", get(payouts))
+        .route("/v1/ceremonies", get(ceremonies))
         .route("/v1/owed", get(owed))
         .route("/v1/genesis", get(genesis))
         .route("/v1/signatures", get(signatures))
@@ -96,7 +98,7 @@ impl IntoResponse for Refused {
 type Answer<T> = Result<Json<T>, Refused>;
 
 async fn unknown(uri: axum::http::Uri) -> Refused {
-    let mend = "the paths begin with /v1/: status, transactions, ask, checkpoints, certificates, accounts, outbox, payouts, owed, genesis, signatures, policies, blocks";
+    let mend = "the paths begin with /v1/: status, transactions, ask, checkpoints, certificates, accounts, outbox, payouts, ceremonies, owed, genesis, signatures, policies, blocks";
     Problem::new(
         "node.unknown",
         format!("there is nothing at {}", uri.path()),
@@ -335,6 +337,10 @@ async fn outbox(State(api): State<Api>) -> Result<Response, Refused> {
 
 async fn payouts(State(api): State<Api>) -> Result<Response, Refused> {
     Ok(Json(treasury::answers::payouts(&api.core)?).into_response())
+}
+
+async fn ceremonies(State(api): State<Api>) -> Answer<At<Ceremonies>> {
+    Ok(Json(treasury::ceremonies::ceremonies(&api.core)?))
 }
 
 async fn owed(State(api): State<Api>) -> Answer<At<OwedList>> {

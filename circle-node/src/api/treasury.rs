@@ -133,3 +133,57 @@ pub struct Line {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub claimable: bool,
 }
+
+/// `GET /v1/ceremonies`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Ceremonies {
+    /// All key ceremonies, by number.
+    pub ceremonies: Vec<Ceremony>,
+}
+
+/// A key ceremony.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Ceremony {
+    /// Its number, from 1.
+    pub number: u64,
+    /// Its id, which key shares are bound to.
+    pub id: String,
+    /// `commitments`, `encrypted shares`, `confirmations`, `done` or `failed`.
+    pub phase: String,
+    /// The wallets that its key is for.
+    pub wallets: Vec<String>,
+    /// How many members have to sign.
+    pub threshold: u16,
+    /// The group's public key, once every member confirmed it.
+    pub public: Option<String>,
+    /// Its members, in the order of their numbers.
+    pub members: Vec<CeremonyMember>,
+    /// Whom it waits for.
+    pub waiting_for: Vec<String>,
+    /// Who made it fail.
+    pub blamed: Option<Blamed>,
+}
+
+/// A member of a key ceremony.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CeremonyMember {
+    /// The guardian.
+    pub guardian: String,
+    /// Its key.
+    pub key: String,
+    /// The public counterpart of its secret share, once the key is made.
+    pub verifying_share: Option<String>,
+}
+
+/// Who made a key ceremony fail.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Blamed {
+    /// The guardian.
+    pub guardian: String,
+    /// What it did.
+    pub charge: String,
+    /// Who brought it to light.
+    pub complainer: String,
+    /// SHA-256 of the complaint in the ordered log, which anybody can judge again.
+    pub complaint: String,
+}

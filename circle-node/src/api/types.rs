@@ -1,6 +1,9 @@
 //! What the API says, in JSON. Hashes and keys are hexadecimal, amounts decimal strings of whole units.
 
-pub use super::treasury::{Check, Holding, Line, Payout, Payouts, Report, Wallet};
+pub use super::treasury::{
+    Blamed, Ceremonies, Ceremony, CeremonyMember, Check, Holding, Line, Payout, Payouts, Report,
+    Wallet,
+};
 
 use std::collections::BTreeMap;
 

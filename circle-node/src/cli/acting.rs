@@ -13,9 +13,11 @@ use threescript::value::{Assets, Value, parse_duration};
 use super::target::Target;
 use crate::api::client::Client;
 use crate::api::types::{Account, Submitted, Transaction};
+use crate::config::Home;
 use crate::keyring::Keyring;
 use crate::problem::Problem;
 use crate::setup::now_ms;
+use crate::vault::{self, Lock, Source};
 
 /// A circle that is acted in, by way of one of its nodes.
 pub struct Circle {
@@ -173,25 +175,44 @@ pub fn key(file: Option<&Path>, target: &Target) -> Result<SigningKey, Problem> 
             let mend = "name a key file with --key, or the home of a guardian with --home";
             Problem::new("act.key", "no key is given to sign with", mend)
         })?;
-        let name = home.read_config()?.guardian;
-        return read_key(&home.keys(), &name);
+        return guardian_key(&home);
     };
     let name = path
         .file_name()
         .and_then(|name| name.to_str())
+        .map(|name| name.strip_suffix(".age").unwrap_or(name))
         .and_then(|name| name.strip_suffix(".key"));
     let name = name.ok_or_else(|| {
         Problem::new(
             "act.key",
             format!("{} is no key file", path.display()),
-            "key files are called NAME.key",
+            "key files are called NAME.key, or NAME.key.age if they are encrypted",
         )
     })?;
-    read_key(path.parent().unwrap_or(Path::new("")), name)
+    let directory = path.parent().unwrap_or(Path::new(""));
+    read_key(directory, &lock_around(directory)?, name)
 }
 
-fn read_key(directory: &Path, name: &str) -> Result<SigningKey, Problem> {
-    Keyring::new(directory)
+/// The key of the guardian whose home it is.
+pub fn guardian_key(home: &Home) -> Result<SigningKey, Problem> {
+    let config = home.read_config()?;
+    let lock = vault::unlock(home, &config.secrets, &Source::find(None))?;
+    read_key(&home.keys(), &lock, &config.guardian)
+}
+
+/// How the keys in `directory` are kept: as its home says, if it is the directory of keys of a home.
+fn lock_around(directory: &Path) -> Result<Lock, Problem> {
+    let home = directory
+        .parent()
+        .map(Home::new)
+        .filter(|home| home.keys() == directory && home.config().exists());
+    home.map_or(Ok(Lock::Open), |home| {
+        vault::unlock(&home, &home.read_config()?.secrets, &Source::find(None))
+    })
+}
+
+fn read_key(directory: &Path, lock: &Lock, name: &str) -> Result<SigningKey, Problem> {
+    Keyring::locked(directory, lock.clone())
         .existing(name)
         .copied()
         .map_err(|error| Problem::of("act.key", error))

@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::output;
+use super::protecting::Protect;
 use super::target::DEFAULT_HOME;
-use crate::config::{Home, Ordering};
+use crate::config::{Config, Home, Ordering};
 use crate::genesis_file;
 use crate::problem::Problem;
 use crate::setup::{self, Founding, Joining, MemberFile};
+use crate::vault;
 
 /// The issuer of TFT on Stellar's public network.
 const TFT_ISSUER: &str = "GBOVQKJYHXRR3DX6NOX2RRYFRCUMSADGDESTDNBDS6CDVLGVESRTAC47";
@@ -21,6 +23,8 @@ const TFT_ISSUER: &str = "GBOVQKJYHXRR3DX6NOX2RRYFRCUMSADGDESTDNBDS6CDVLGVESRTAC
 /// 1. Every guardian makes a home with a key, and gives the member file to the founder:
 ///
 ///    circle init --home my-home --guardian ada --address 203.0.113.7:9700
+///
+///    Its secrets are encrypted by a passphrase that is asked for, or as --protect says.
 ///
 /// 2. The founder makes the genesis of 9 to 99 member files, and gives it to all:
 ///
@@ -52,6 +56,8 @@ pub struct Args {
     /// Where the API of this node listens; leave it on loopback.
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:9800")]
     pub api: SocketAddr,
+    #[command(flatten)]
+    protection: Protect,
     /// The name of a new circle.
     #[arg(long, value_name = "NAME", requires = "members", requires = "out")]
     pub circle: Option<String>,
@@ -129,14 +135,28 @@ fn found(args: &Args, circle: &str, out: &Path) -> Result<(), Problem> {
 fn home(args: &Args, guardian: &str) -> Result<(), Problem> {
     let home = Home::new(&args.home);
     let Some(genesis) = &args.genesis else {
-        if args.address.is_empty() {
+        let Some(first) = args.address.first() else {
             return Err(Problem::new(
                 "init.address",
                 "no address is given",
                 "say with --address where the other guardians reach this node",
             ));
+        };
+        let kept = args.protection.of_home(&home, guardian)?;
+        let _held = vault::hold(&home)?;
+        let member = setup::member(&home, &kept.lock, guardian, args.address.clone())?;
+        // What the other guardians add to it comes with the genesis.
+        if !home.config().exists() {
+            home.write_config(&Config {
+                guardian: guardian.into(),
+                listen: vec![listen(first.port())],
+                api: args.api,
+                members: BTreeMap::from([(guardian.to_owned(), args.address.clone())]),
+                ordering: Ordering::default(),
+                secrets: kept.secrets.clone(),
+            })?;
         }
-        let member = setup::member(&home, guardian, args.address.clone())?;
+        kept.encrypt_what_is_there(&home)?;
         let path = home.path().join(format!("{guardian}.member.json"));
         let text = serde_json::to_string_pretty(&member).unwrap_or_default() + "\n";
         std::fs::write(&path, text).map_err(|error| Problem::file("write", &path, error))?;
@@ -173,7 +193,9 @@ fn home(args: &Args, guardian: &str) -> Result<(), Problem> {
             "say with --address where the other guardians reach this node",
         ));
     };
-    let member = setup::member(&home, guardian, own.clone())?;
+    let kept = args.protection.of_home(&home, guardian)?;
+    let _held = vault::hold(&home)?;
+    let member = setup::member(&home, &kept.lock, guardian, own.clone())?;
     if !parsed
         .members
         .iter()
@@ -194,16 +216,17 @@ fn home(args: &Args, guardian: &str) -> Result<(), Problem> {
         .into_iter()
         .chain([(guardian.to_owned(), own)])
         .collect();
-    let listen = vec![SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port)];
     let joining = Joining {
         guardian,
         genesis: &text,
-        listen,
+        listen: vec![listen(port)],
         api: args.api,
         members,
         ordering: Ordering::default(),
+        secrets: kept.secrets.clone(),
     };
     setup::join(&home, joining)?;
+    kept.encrypt_what_is_there(&home)?;
     let digest = hex::encode(parsed.digest());
     if args.json {
         output::print_json(
@@ -221,6 +244,10 @@ fn home(args: &Args, guardian: &str) -> Result<(), Problem> {
         ));
     }
     Ok(())
+}
+
+fn listen(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port)
 }
 
 fn addresses(members: &[MemberFile]) -> BTreeMap<String, Vec<SocketAddr>> {

@@ -8,11 +8,13 @@ mod init;
 mod iou;
 pub(crate) mod output;
 mod policy;
+mod protecting;
 mod sandbox;
 mod simulation;
 mod start;
 mod status;
 mod target;
+mod treasury;
 
 use std::process::ExitCode;
 
@@ -41,6 +43,7 @@ enum Verb {
     Ask(ask::Args),
     Iou(iou::Args),
     Policy(policy::Args),
+    Treasury(treasury::Args),
     Sandbox(sandbox::Args),
 }
 
@@ -55,6 +58,7 @@ impl Verb {
             Self::Ask(args) => args.json,
             Self::Iou(args) => args.json(),
             Self::Policy(args) => args.json(),
+            Self::Treasury(args) => args.json(),
             Self::Sandbox(args) => args.json(),
         }
     }
@@ -70,6 +74,7 @@ impl Verb {
             Self::Iou(args) => iou::run(args),
             Self::Sandbox(args) => sandbox::run(args),
             Self::Policy(args) => return policy::run(args),
+            Self::Treasury(args) => return treasury::run(args),
         };
         result.map(|()| ExitCode::SUCCESS)
     }

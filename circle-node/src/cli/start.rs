@@ -6,7 +6,7 @@ use circle::Fault;
 use serde_json::json;
 
 use super::output;
-use super::target::DEFAULT_HOME;
+use super::target::{DEFAULT_HOME, Passphrase};
 use crate::config::Home;
 use crate::node::{Node, Options};
 use crate::problem::Problem;
@@ -18,6 +18,8 @@ pub struct Args {
     /// The home directory, made by `circle init`.
     #[arg(long, value_name = "DIR", env = "CIRCLE_HOME", default_value = DEFAULT_HOME)]
     pub home: PathBuf,
+    #[command(flatten)]
+    passphrase: Passphrase,
     /// Execute the whole ordered log again when the state is missing.
     #[arg(long)]
     pub rebuild: bool,
@@ -47,6 +49,7 @@ async fn serve(args: Args) -> Result<(), Problem> {
         fault: args.test_fault.map(|on| Fault { on }),
         rebuild: args.rebuild,
         memory: None,
+        passphrase: args.passphrase.source(),
     };
     let node = Node::start(&Home::new(&args.home), options).await?;
     let api = format!("http://{}", node.api());

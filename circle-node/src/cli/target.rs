@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::api::client::Client;
 use crate::config::Home;
 use crate::problem::Problem;
+use crate::vault::Source;
 
 /// The home that is used when none is named.
 pub const DEFAULT_HOME: &str = "circle-home";
@@ -41,6 +42,22 @@ impl Target {
                 Client::new(&config.api.to_string())
             }
         }
+    }
+}
+
+/// Option that names the passphrase of a home.
+#[derive(Debug, clap::Args)]
+pub struct Passphrase {
+    /// A file whose first line is the passphrase of the home. Without: the file that the variable CIRCLE_PASSPHRASE_FILE names, the
+    /// credential circle-passphrase of a systemd service, or the terminal.
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+impl Passphrase {
+    /// Where it comes from.
+    pub fn source(&self) -> Source {
+        Source::find(self.passphrase_file.as_deref())
     }
 }
 

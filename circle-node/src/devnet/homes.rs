@@ -8,11 +8,12 @@ use circle::ids::CircleId;
 use ed25519_zebra::SigningKey;
 use rand::Rng;
 
-use crate::config::{Home, Ordering};
+use crate::config::{Home, Ordering, Protection, SecretsConfig};
 use crate::genesis_file;
 use crate::keyring::Keyring;
 use crate::problem::Problem;
 use crate::setup::{self, Founding, Joining};
+use crate::vault::{self, Source};
 
 /// The name of every development circle; its id follows from the name, so that IOUs can be made before it exists.
 pub const CIRCLE: &str = "devnet";
@@ -64,10 +65,14 @@ pub fn prepare(directory: &Path, count: usize) -> Result<Vec<Seat>, Problem> {
             .zip(&ports)
             .map(|(name, port)| (name.clone(), vec![at(*port)]))
             .collect();
-        let members = names
-            .iter()
-            .map(|name| setup::member(&home(name), name, addresses[name].clone()))
-            .collect::<Result<Vec<_>, _>>()?;
+        let member = |name: &String| {
+            let home = home(name);
+            std::fs::create_dir_all(home.path())
+                .map_err(|error| Problem::file("create", home.path(), error))?;
+            let lock = vault::establish(&home, &secrets(name), &Source::Nowhere)?;
+            setup::member(&home, &lock, name, addresses[name].clone())
+        };
+        let members = names.iter().map(member).collect::<Result<Vec<_>, _>>()?;
         let issuer = treasury_protocol::stellar::key_of_address(TFT_ISSUER)
             .map_err(|error| Problem::of(error.code(), error))?;
         let genesis = setup::found(&Founding {
@@ -86,6 +91,7 @@ pub fn prepare(directory: &Path, count: usize) -> Result<Vec<Seat>, Problem> {
                 api: at(ports[count + index]),
                 members: addresses.clone(),
                 ordering: Ordering::default(),
+                secrets: secrets(name),
             };
             setup::join(&home(name), joining)?;
         }
@@ -95,8 +101,10 @@ pub fn prepare(directory: &Path, count: usize) -> Result<Vec<Seat>, Problem> {
     }
     let seat = |name: &String| {
         let home = home(name);
-        let api = home.read_config()?.api;
-        let key = *Keyring::new(home.keys())
+        let config = home.read_config()?;
+        let api = config.api;
+        let lock = vault::unlock(&home, &config.secrets, &Source::find(None))?;
+        let key = *Keyring::locked(home.keys(), lock)
             .existing(name)
             .map_err(|error| Problem::of("home.key", error))?;
         Ok(Seat {
@@ -107,6 +115,14 @@ pub fn prepare(directory: &Path, count: usize) -> Result<Vec<Seat>, Problem> {
         })
     };
     names.iter().map(seat).collect()
+}
+
+/// Real encryption, but to an identity file for each home beside the homes: ninety-nine passphrases would take minutes.
+fn secrets(name: &str) -> SecretsConfig {
+    SecretsConfig {
+        protection: Protection::Identity,
+        identity: Some(format!("../identities/{name}.txt").into()),
+    }
 }
 
 /// That many free ports in a row.

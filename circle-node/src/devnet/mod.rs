@@ -92,10 +92,7 @@ impl Devnet {
     /// How to talk to it.
     pub fn directions(&self) -> String {
         let seat = &self.seats[self.speaker];
-        let (home, key) = (
-            seat.home.path().display(),
-            seat.home.keys().join(format!("{}.key", seat.name)),
-        );
+        let home = seat.home.path().display();
         let processes: Vec<String> = self
             .nodes
             .process_ids()
@@ -111,10 +108,9 @@ impl Devnet {
             "{} nodes are up. In another terminal:\n  \
              circle status --watch --home {home}\n  \
              circle ask '!iou.owed' --home {home}\n  \
-             circle act FILE --key {} --home {home}\n\
+             circle act FILE --home {home}\n\
              {processes}Ctrl-C stops them.",
             self.nodes.count(),
-            key.display()
         )
     }
 

@@ -12,6 +12,7 @@ use super::homes::Seat;
 use crate::node::{Node, Options};
 use crate::problem::Problem;
 use crate::store::StoreMemory;
+use crate::vault::Source;
 
 /// How long a process may take to end by itself.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -77,6 +78,8 @@ impl Nodes {
                 fault: fault(seat),
                 rebuild: false,
                 memory: Some(memory.clone()),
+                // The homes that are made here have an identity file; one that somebody protected otherwise has a node of its own.
+                passphrase: Source::Nowhere,
             };
             let home = seat.home.clone();
             starting.spawn(async move { (index, Node::start(&home, options).await) });

@@ -12,7 +12,7 @@ pub mod core;
 mod execution;
 mod head;
 mod nonces;
-mod secrets;
+pub mod secrets;
 pub mod status;
 pub mod treasury;
 
@@ -38,14 +38,15 @@ use self::core::{Core, Parts};
 use self::head::Head;
 use self::secrets::Secrets;
 use crate::api::server;
-use crate::config::{Config, Home};
+use crate::config::{Config, Home, SecretsConfig};
 use crate::genesis_file;
 use crate::keyring::Keyring;
 use crate::problem::Problem;
 use crate::store::{Store, StoreError, StoreMemory};
+use crate::vault::{self, Held, Lock, Source};
 
 /// How a node is started, beside its home.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Options {
     /// For tests of divergence only: this node computes something else than the others.
     pub fault: Option<Fault>,
@@ -53,6 +54,8 @@ pub struct Options {
     pub rebuild: bool,
     /// Memory for rows, shared by the nodes of a process.
     pub memory: Option<Arc<StoreMemory>>,
+    /// Where the passphrase of the home's secrets comes from, if it has one.
+    pub passphrase: Source,
 }
 
 /// A running node. Dropping it stops nothing; call [`Node::stop`].
@@ -63,6 +66,7 @@ pub struct Node {
     stop_api: oneshot::Sender<()>,
     served: tokio::task::JoinHandle<()>,
     threads: Vec<JoinHandle<()>>,
+    held: Held,
 }
 
 impl Node {
@@ -70,7 +74,9 @@ impl Node {
     pub async fn start(home: &Home, options: Options) -> Result<Self, Problem> {
         let config = home.read_config()?;
         let genesis = genesis_file::read(&home.genesis())?;
-        let (me, key) = identity(home, &config, &genesis)?;
+        let held = vault::hold(home)?;
+        let lock = unlock(home.clone(), config.secrets.clone(), options.passphrase).await?;
+        let (me, key) = identity(home, &config, &genesis, &lock)?;
         let members = members(&config, &genesis)?;
 
         let machine = Machine::new(genesis.clone(), options.fault)?;
@@ -91,7 +97,7 @@ impl Node {
                     .map_err(|rejection| rejection.to_string())
             })
         };
-        let secrets = Secrets::open(home.secrets())?;
+        let secrets = Secrets::open(home.secrets(), lock)?;
         let listener = TcpListener::bind(config.api).await.map_err(|error| {
             let reason = format!("cannot listen for the API on {}: {error}", config.api);
             let mend = "choose another `api` address in circle.toml, or stop what uses it";
@@ -166,6 +172,7 @@ impl Node {
             stop_api,
             served,
             threads,
+            held,
         })
     }
 
@@ -205,6 +212,7 @@ impl Node {
             stop_api,
             served,
             threads,
+            held,
             ..
         } = self;
         let _ = stop.send(true);
@@ -219,6 +227,8 @@ impl Node {
             }
         });
         let _ = joined.await;
+        // Only now may somebody else use the home.
+        drop(held);
     }
 }
 
@@ -227,12 +237,30 @@ fn network(genesis: &Genesis) -> Hash {
     genesis.digest()
 }
 
+/// The lock of the home's secrets, after a change of their protection that was interrupted has been ended.
+async fn unlock(home: Home, secrets: SecretsConfig, passphrase: Source) -> Result<Lock, Problem> {
+    // A passphrase takes a second of work, and somebody may have to type it.
+    let work = move || {
+        let lock = vault::unlock(&home, &secrets, &passphrase)?;
+        vault::finish(&home, &lock, &mut |step| tracing::info!("{step}"))?;
+        Ok(lock)
+    };
+    tokio::task::spawn_blocking(work).await.map_err(|error| {
+        Problem::new(
+            "node.unlock",
+            format!("the secrets could not be unlocked: {error}"),
+            "report this",
+        )
+    })?
+}
+
 fn identity(
     home: &Home,
     config: &Config,
     genesis: &Genesis,
+    lock: &Lock,
 ) -> Result<(u32, ed25519_zebra::SigningKey), Problem> {
-    let mut keyring = Keyring::new(home.keys());
+    let mut keyring = Keyring::locked(home.keys(), lock.clone());
     let key = *keyring
         .existing(&config.guardian)
         .map_err(|error| Problem::of("home.key", error))?;

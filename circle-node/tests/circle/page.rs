@@ -402,6 +402,8 @@ fn command(program: &str, directory: &Path, circle: &Path) -> Command {
         )
         .env_remove("CIRCLE_HOME")
         .env_remove("CIRCLE_NODE")
+        .env_remove("CIRCLE_PASSPHRASE_FILE")
+        .env_remove("CREDENTIALS_DIRECTORY")
         .env_remove("RUST_LOG");
     command
 }

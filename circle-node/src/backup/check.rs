@@ -1,0 +1,202 @@
+//! Whether a backup would do: what of it is right, and what is missing, by what the circle says in public.
+
+use std::fmt;
+
+use circle::genesis::Genesis;
+use circle::ids::Key;
+use serde::Serialize;
+use treasury_protocol::ceremony::{CeremonyId, GroupKey, KeyShare};
+
+use super::document::Backup;
+use crate::api::types::Ceremony;
+use crate::keyring;
+
+/// How something stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// It is in the backup, and it is right.
+    Covered,
+    /// It is not in the backup.
+    Missing,
+    /// What is in the backup is something else.
+    Wrong,
+    /// There is nothing to keep yet.
+    Pending,
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Covered => "covered",
+            Self::Missing => "MISSING",
+            Self::Wrong => "WRONG",
+            Self::Pending => "pending",
+        })
+    }
+}
+
+/// One thing that a guardian needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Row {
+    /// What it is.
+    pub what: String,
+    /// How it stands.
+    pub standing: Standing,
+    /// Why.
+    pub why: String,
+}
+
+/// All that a guardian needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Coverage {
+    /// Whether nothing is missing or wrong.
+    pub complete: bool,
+    /// Each thing.
+    pub rows: Vec<Row>,
+}
+
+/// Compares a backup with the genesis and the ceremonies of its circle.
+pub fn check(backup: &Backup, genesis: &Genesis, ceremonies: &[Ceremony]) -> Coverage {
+    let mut rows = vec![circle(backup, genesis), key(backup, genesis)];
+    let own_key = genesis
+        .members
+        .iter()
+        .find(|member| member.name == backup.guardian)
+        .map(|member| hex::encode(member.key.0));
+    for ceremony in ceremonies {
+        // By key, for who took part is fixed when a ceremony begins.
+        let index = ceremony
+            .members
+            .iter()
+            .position(|member| Some(&member.key) == own_key.as_ref());
+        if let Some(index) = index {
+            rows.extend(share(backup, ceremony, index + 1));
+        }
+    }
+    let fails = |row: &Row| matches!(row.standing, Standing::Missing | Standing::Wrong);
+    Coverage {
+        complete: !rows.iter().any(fails),
+        rows,
+    }
+}
+
+fn circle(backup: &Backup, genesis: &Genesis) -> Row {
+    let digest = hex::encode(genesis.digest());
+    let (standing, why) = match backup.genesis == digest {
+        true => (Standing::Covered, "its genesis is the circle's".to_owned()),
+        false => (
+            Standing::Wrong,
+            format!(
+                "the backup is of another circle: its genesis has digest {:.12}, this one {digest:.12}",
+                backup.genesis
+            ),
+        ),
+    };
+    Row {
+        what: format!("circle {}", backup.name),
+        standing,
+        why,
+    }
+}
+
+fn key(backup: &Backup, genesis: &Genesis) -> Row {
+    let name = &backup.guardian;
+    let member = genesis.members.iter().find(|member| member.name == *name);
+    let text = backup
+        .secret(&format!("keys/{name}.key"))
+        .map(std::str::from_utf8);
+    let key = match text {
+        Some(Ok(text)) => Some(keyring::parse(text, name)),
+        Some(Err(_)) => Some(Err("a key file is text")),
+        None => None,
+    };
+    let (standing, why) = match (key, member) {
+        (None, _) => (Standing::Missing, "the backup holds no key".to_owned()),
+        (Some(Err(reason)), _) => (Standing::Wrong, reason.to_owned()),
+        (Some(Ok(_)), None) => (
+            Standing::Wrong,
+            "the genesis names no guardian of that name".to_owned(),
+        ),
+        (Some(Ok(key)), Some(member)) if Key::of(&key) == member.key => (
+            Standing::Covered,
+            "it is the guardian's key in the genesis".to_owned(),
+        ),
+        (Some(Ok(_)), Some(_)) => (
+            Standing::Wrong,
+            "it is not the guardian's key in the genesis".to_owned(),
+        ),
+    };
+    Row {
+        what: format!("key of {name}"),
+        standing,
+        why,
+    }
+}
+
+/// The share of one ceremony's key; nothing if the ceremony failed.
+fn share(backup: &Backup, ceremony: &Ceremony, index: usize) -> Option<Row> {
+    let what = match ceremony.wallets.as_slice() {
+        [] => format!("ceremony {}", ceremony.number),
+        wallets => format!("wallet {}", wallets.join(", ")),
+    };
+    let number = ceremony.number;
+    let row = |standing, why: String| {
+        Some(Row {
+            what,
+            standing,
+            why,
+        })
+    };
+    let Some(group) = group_key(ceremony) else {
+        return match ceremony.blamed {
+            Some(_) => None,
+            None => row(
+                Standing::Pending,
+                format!("ceremony {number} is going on; back up again when it is done"),
+            ),
+        };
+    };
+    let Some(bytes) = backup.secret(&format!("secrets/share-{}", ceremony.id)) else {
+        return row(
+            Standing::Missing,
+            format!("the share of ceremony {number} is not in it; back up again"),
+        );
+    };
+    match KeyShare::from_bytes(bytes) {
+        Ok(share) if usize::from(share.index()) == index && share.belongs_to(&group) => row(
+            Standing::Covered,
+            format!(
+                "the share fits the key of the group; {} of {} sign; ceremony {number}",
+                ceremony.threshold,
+                ceremony.members.len()
+            ),
+        ),
+        Ok(_) => row(
+            Standing::Wrong,
+            format!("the share of ceremony {number} does not belong to the group's key"),
+        ),
+        Err(_) => row(
+            Standing::Wrong,
+            format!("the share of ceremony {number} is damaged"),
+        ),
+    }
+}
+
+/// The key of a ceremony that is done.
+fn group_key(ceremony: &Ceremony) -> Option<GroupKey> {
+    let hash = |text: &str| {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(text, &mut bytes).ok().map(|()| bytes)
+    };
+    let shares = ceremony
+        .members
+        .iter()
+        .map(|member| hash(member.verifying_share.as_ref()?));
+    Some(GroupKey {
+        ceremony: CeremonyId(hash(&ceremony.id)?),
+        public: hash(ceremony.public.as_ref()?)?,
+        threshold: ceremony.threshold,
+        verifying_shares: shares.collect::<Option<_>>()?,
+    })
+}
