@@ -27,7 +27,8 @@ enum Command {
     },
     /// What CI runs: formatting, lints, dependencies, and the tests with every peer
     Check,
-    /// What takes long: every attack, and a million executions of random policies, in an optimised and in a checked build
+    /// What takes long: every attack, a million executions of random policies, and a thousand random schedules of payouts, in an
+    /// optimised and in a checked build
     Lab,
 }
 
@@ -44,7 +45,8 @@ fn main() -> anyhow::Result<()> {
         }
         Command::Lab => {
             builds::compare("hostile_policies", &[])?;
-            builds::compare("random_policies", &["1000000", "1"])
+            builds::compare("random_policies", &["1000000", "1"])?;
+            builds::compare("random_payouts", &["1000", "1"])
         }
     }
 }

@@ -252,8 +252,8 @@ pub(super) fn lost(session: &mut Session, id: u64, passed_by: Option<i64>) -> Re
         return Ok(());
     }
     old.state = PayoutState::Lost;
-    // Nothing is left to take back.
-    if let Purpose::Cancel(_) = old.purpose {
+    // It was to use up its number, and the number is used up.
+    if matches!(old.purpose, Purpose::Cancel(_)) && passed_by.is_some() {
         old.put(&mut session.rows);
         return Ok(());
     }

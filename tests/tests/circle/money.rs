@@ -2,7 +2,7 @@
 
 use circle::ledger;
 use circle::treasury::{self, Payout, PayoutState, Purpose};
-use guardian_tests::money::Money;
+use guardian_tests::money::{Money, schedule};
 use guardian_tests::{DAY_MS, tft};
 
 fn states(money: &Money) -> Vec<(u64, &'static str, &'static str)> {
@@ -246,4 +246,21 @@ fn a_wallet_that_does_not_hold_what_its_books_say_is_paused_with_the_difference(
         (600, 1_000)
     );
     assert!(!money.pay(&["eve"], 1), "nothing is planned");
+}
+
+#[test]
+fn whatever_happens_each_line_is_paid_once_or_not_yet() {
+    let mut states = std::collections::BTreeMap::new();
+    for seed in 0..4 {
+        for (state, count) in schedule::play(seed, 60).states {
+            *states.entry(state).or_insert(0) += count;
+        }
+    }
+    // The schedules come to everything that can become of a payout.
+    let seen: Vec<&str> = states.keys().copied().collect();
+    assert_eq!(
+        seen,
+        ["cancelled", "failed", "lost", "settled"],
+        "{states:?}"
+    );
 }

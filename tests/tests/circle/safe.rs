@@ -152,7 +152,7 @@ impl Money {
             if treasury::is_news(&rows, guardian as u32, seen).unwrap() {
                 said |= self
                     .circle
-                    .act(guardian, vec![observe(&[seen.clone()])])
+                    .act(guardian, vec![observe(std::slice::from_ref(seen))])
                     .is_ok();
             }
         }

@@ -1,5 +1,7 @@
 //! A simulated circle whose wallet is on a ledger in memory: guardians watch it, anybody broadcasts.
 
+pub mod schedule;
+
 use std::collections::BTreeMap;
 
 use circle::ceremonies;
@@ -16,7 +18,7 @@ use treasury_protocol::stellar::{
     Asset, AssetCode, Batch, Destination, Memo, Operation, Signature, TimeBounds,
 };
 use treasury_sandbox::ledger::account::{Account, Trustline};
-use treasury_sandbox::ledger::{Included, Ledger, Submission};
+use treasury_sandbox::ledger::{ClaimableBalance, Included, Ledger, Submission};
 
 use crate::guardian::act;
 use crate::simulation::{START_MS, Simulation, tft};
@@ -192,16 +194,14 @@ impl Money {
     /// Lets a person claim everything that waits for it.
     pub fn claim(&mut self, name: &str) -> usize {
         let key = self.people[name];
-        let id = xdr::AccountId(xdr::PublicKey::PublicKeyTypeEd25519(xdr::Uint256(
-            Key::of(&key).0,
-        )));
-        let mine = self.ledger.claimable().filter(|(_, balance)| {
-            balance
-                .claimants
-                .first()
-                .is_some_and(|claimant| claimant.destination == id)
+        let now = self.now_s();
+        let mine = self.waiting(name).into_iter();
+        // Later, only the wallet can.
+        let mine = mine.filter(|(_, balance)| match balance.claimants[0].predicate {
+            xdr::ClaimPredicate::BeforeAbsoluteTime(until) => (now as i64) < until,
+            _ => false,
         });
-        let mine: Vec<[u8; 32]> = mine.map(|(balance, _)| *balance).collect();
+        let mine: Vec<[u8; 32]> = mine.map(|(balance, _)| balance).collect();
         for balance in &mine {
             self.send_as(&key, Operation::Reclaim { balance: *balance }, None);
         }
@@ -420,6 +420,29 @@ impl Money {
             .claimable()
             .map(|(_, balance)| balance.amount)
             .sum()
+    }
+
+    /// What waits to be claimed by a person, in minor units of TFT.
+    pub fn claimable_by(&self, name: &str) -> i64 {
+        let mine = self.waiting(name).into_iter();
+        mine.map(|(_, balance)| balance.amount).sum()
+    }
+
+    fn waiting(&self, name: &str) -> Vec<([u8; 32], ClaimableBalance)> {
+        let key = xdr::Uint256(Key::of(&self.people[name]).0);
+        let id = xdr::AccountId(xdr::PublicKey::PublicKeyTypeEd25519(key));
+        let all = self.ledger.claimable().filter(|(_, balance)| {
+            let payee = balance.claimants.first();
+            payee.is_some_and(|payee| payee.destination == id)
+        });
+        all.map(|(name, balance)| (*name, balance.clone()))
+            .collect()
+    }
+
+    /// Whether a person trusts TFT.
+    pub fn trusts(&self, name: &str) -> bool {
+        let account = self.ledger.account(&Key::of(&self.people[name]).0);
+        account.is_some_and(|account| self.line(account).is_some())
     }
 
     fn balance(&self, account: &[u8; 32]) -> i64 {
