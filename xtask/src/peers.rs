@@ -10,7 +10,12 @@ use crate::run::{cargo, circle, program, root, step, target, works};
 
 /// Versions are pinned so that a failure here is ours.
 const STELLAR_SDK: &str = "stellar-sdk==16.1.1";
-const STELLAR_SDK_JS: &str = "@stellar/stellar-sdk@15.1.0";
+const NODE_PACKAGES: [(&str, &str); 4] = [
+    ("@stellar/stellar-sdk", "15.1.0"),
+    ("ethers", "6.17.0"),
+    ("@safe-global/safe-smart-account", "1.5.0"),
+    ("@safe-global/safe-deployments", "1.37.56"),
+];
 
 /// Tests against every peer that this machine can run. Returns a line for each that it cannot.
 pub fn test() -> anyhow::Result<Vec<String>> {
@@ -29,10 +34,11 @@ pub fn test() -> anyhow::Result<Vec<String>> {
     match node()? {
         Some(node) => {
             sandbox("JavaScript", &node, "stellar_sandbox.mjs")?;
+            safe_transactions(&node)?;
             ethereum()?;
         }
         None => missing.push(
-            "the JavaScript Stellar SDK and Ethereum, which need Node.js 20 with npm; install nodejs and npm"
+            "the JavaScript Stellar SDK, ethers and an Ethereum node, which need Node.js 20 with npm; install nodejs and npm"
                 .into(),
         ),
     }
@@ -54,13 +60,8 @@ fn sandbox(language: &str, program_: &Path, script: &str) -> anyhow::Result<()> 
     let url = told["horizon"]
         .as_str()
         .context("the sandbox says where it is")?;
-    // Node.js looks for packages beside the script.
     let script = match script.ends_with(".mjs") {
-        true => {
-            let copy = node_packages().join(script);
-            std::fs::copy(root().join("tests/peers").join(script), &copy)?;
-            copy
-        }
+        true => beside_packages(script)?,
         false => root().join("tests/peers").join(script),
     };
     let mut command = program(program_, &[]);
@@ -84,6 +85,13 @@ fn ethereum() -> anyhow::Result<()> {
     step("Safes on a real Ethereum node", tests)
 }
 
+/// A script for Node.js, which looks for packages beside it.
+fn beside_packages(script: &str) -> anyhow::Result<PathBuf> {
+    let copy = node_packages().join(script);
+    std::fs::copy(root().join("tests/peers").join(script), &copy)?;
+    Ok(copy)
+}
+
 fn node_packages() -> PathBuf {
     target().join("peers").join("node")
 }
@@ -95,22 +103,13 @@ fn node() -> anyhow::Result<Option<PathBuf>> {
         return Ok(None);
     }
     let packages = node_packages();
-    if !packages.join("node_modules/@stellar/stellar-sdk").is_dir() {
+    let installed = |(name, _): &(&str, &str)| packages.join("node_modules").join(name).is_dir();
+    if !NODE_PACKAGES.iter().all(installed) {
         std::fs::create_dir_all(&packages)?;
-        let prefix = packages.to_string_lossy();
-        let install = [
-            "install",
-            "--silent",
-            "--no-audit",
-            "--no-fund",
-            "--prefix",
-            &prefix,
-            STELLAR_SDK_JS,
-        ];
-        step(
-            "installing the JavaScript Stellar SDK",
-            program("npm", &install),
-        )?;
+        let mut install = program("npm", &["install", "--silent", "--no-audit", "--no-fund"]);
+        install.arg("--prefix").arg(&packages);
+        install.args(NODE_PACKAGES.map(|(name, version)| format!("{name}@{version}")));
+        step("installing the SDKs for JavaScript", install)?;
     }
     Ok(Some(node))
 }
@@ -147,21 +146,32 @@ fn python() -> anyhow::Result<Option<PathBuf>> {
 
 /// Transactions of every kind, as members and persons sign them, each checked by the official SDK.
 fn stellar_envelopes(python: &Path) -> anyhow::Result<()> {
-    let envelopes = cargo(&["run", "--quiet", "--release"])
-        .args(["-p", "treasury-protocol", "--example", "stellar_envelopes"])
-        .stderr(Stdio::inherit())
-        .output()?;
-    anyhow::ensure!(
-        envelopes.status.success(),
-        "the example stellar_envelopes failed"
-    );
-    let list = target().join("peers").join("envelopes.jsonl");
-    std::fs::write(&list, envelopes.stdout)?;
     let mut command = program(python, &[]);
     command
         .arg(root().join("tests/peers/stellar_verify.py"))
-        .stdin(std::fs::File::open(&list)?);
+        .stdin(printed("stellar_envelopes")?);
     step("every kind of transaction against the Stellar SDK", command)
+}
+
+/// Safes of every size and what their owners sign, checked by ethers with the published contracts.
+fn safe_transactions(node: &Path) -> anyhow::Result<()> {
+    let mut command = program(node, &[]);
+    command
+        .arg(beside_packages("safe_verify.mjs")?)
+        .stdin(printed("safe_transactions")?);
+    step("Safes and their transactions against ethers", command)
+}
+
+/// What an example of the treasury's protocol prints, as a file to be read.
+fn printed(example: &str) -> anyhow::Result<std::fs::File> {
+    let output = cargo(&["run", "--quiet", "--release"])
+        .args(["-p", "treasury-protocol", "--example", example])
+        .stderr(Stdio::inherit())
+        .output()?;
+    anyhow::ensure!(output.status.success(), "the example {example} failed");
+    let list = target().join("peers").join(format!("{example}.jsonl"));
+    std::fs::write(&list, output.stdout)?;
+    Ok(std::fs::File::open(&list)?)
 }
 
 /// Random days: every payout line recomputed from the usage in another language, every envelope checked by the official SDK.

@@ -1,5 +1,5 @@
-//! Golden bytes. The hashes, addresses and calldata were computed by ethers 6.16 from the published artifacts of Safe 1.5.0
-//! and the same keys; `cargo xtask test` has a chain judge them besides.
+//! Golden bytes. The hashes, addresses and calldata were computed by ethers 6.17 from the published artifacts of Safe 1.5.0
+//! and the same keys; `cargo xtask test` has ethers and a chain judge others besides.
 
 use alloy_primitives::keccak256;
 use expect_test::{Expect, expect};
