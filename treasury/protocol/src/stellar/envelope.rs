@@ -21,6 +21,13 @@ pub struct Signature {
     pub bytes: [u8; 64],
 }
 
+impl Signature {
+    /// Whether it is its key's over `hash`, by the rules of the network's servers. Errors: [`StellarError::Signature`].
+    pub fn verify(&self, hash: &[u8; 32]) -> Result<(), StellarError> {
+        verify(&self.key, hash, &self.bytes)
+    }
+}
+
 /// A batch with the signatures that came with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
@@ -45,7 +52,7 @@ impl Batch {
     /// The signatures are put in the order of their keys, so that the same ones make the same bytes. Errors:
     /// [`StellarError::Signatures`] unless there are 1 to 20 of different keys, [`StellarError::Signature`] unless each
     /// is its key's over this transaction's hash on this network. Whether the keys may act for the account, and weigh
-    /// enough together, is for the caller to know.
+    /// enough together and not more than needed, is for the caller to know; see [`super::multisig::envelope`].
     pub fn envelope(
         &self,
         network_passphrase: &str,
@@ -60,7 +67,7 @@ impl Batch {
             return Err(StellarError::Signatures { count });
         }
         for signature in &signatures {
-            verify(&signature.key, &hash, &signature.bytes)?;
+            signature.verify(&hash)?;
         }
         let envelope = Envelope {
             batch: self.clone(),

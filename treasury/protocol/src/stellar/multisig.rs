@@ -4,7 +4,7 @@
 //! every operation asks for `threshold` of them. Each signer raises the balance that the account has to keep by half an
 //! XLM.
 
-use super::{MAX_SIGNATURES, Operation, StellarError};
+use super::{Batch, MAX_SIGNATURES, Operation, Signature, StellarError};
 
 /// What gives an account to `owners`, of whom any `threshold` may act for it. The account's own key signs this once, and
 /// counts for nothing afterwards.
@@ -48,4 +48,24 @@ pub fn change(
         high: threshold,
     });
     Ok(operations)
+}
+
+/// The envelope of a batch of such an account once `threshold` of its owners have signed, in base64 XDR; `None` before.
+///
+/// It takes exactly that many signatures, those of the lowest keys, because the network refuses an envelope with more
+/// (`tx_bad_auth_extra`). Errors: as for [`Batch::envelope`]; judge each signature with [`Signature::verify`] when it
+/// comes, and keep those of owners only.
+pub fn envelope(
+    batch: &Batch,
+    network_passphrase: &str,
+    threshold: u8,
+    signatures: &[Signature],
+) -> Result<Option<String>, StellarError> {
+    let mut signatures = signatures.to_vec();
+    signatures.sort_unstable();
+    signatures.dedup_by_key(|signature| signature.key);
+    match signatures.get(..usize::from(threshold)) {
+        None => Ok(None),
+        Some(enough) => batch.envelope(network_passphrase, enough).map(Some),
+    }
 }

@@ -64,16 +64,19 @@ impl<'a> Signatures<'a> {
         let needed = account.map_or(0, |account| u32::from(account.thresholds[level as usize]));
         let master = account.map_or(1, |account| account.master_weight);
         let mut total = 0;
-        let mut satisfied = false;
         let mut weigh = |weight: u8| {
             total += u32::from(weight);
-            satisfied |= total >= needed;
+            total >= needed
         };
         // A transaction that was agreed on beforehand carries no signature for it.
         if let Some(account) = account {
             let agreed = xdr::SignerKey::PreAuthTx(xdr::Uint256(self.hash));
-            if let Some(weight) = account.signers.get(&agreed) {
-                weigh(*weight);
+            if account
+                .signers
+                .get(&agreed)
+                .is_some_and(|weight| weigh(*weight))
+            {
+                return true;
             }
         }
         let mut keys: Vec<(xdr::SignerKey, u8)> = Vec::new();
@@ -97,10 +100,13 @@ impl<'a> Signatures<'a> {
                 // Each key counts once.
                 let (_, weight) = keys.swap_remove(found);
                 self.used[at] = true;
-                weigh(weight);
+                // What stands behind the last signature that was needed is not looked at, and so is one too many.
+                if weigh(weight) {
+                    return true;
+                }
             }
         }
-        satisfied
+        false
     }
 
     /// Whether some signature was needed by nobody.

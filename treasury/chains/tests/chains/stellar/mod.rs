@@ -3,6 +3,7 @@
 mod majority;
 mod movements;
 mod outcomes;
+mod owners;
 mod payer;
 mod submissions;
 

@@ -81,6 +81,38 @@ fn an_account_that_nobody_could_use_is_not_made() {
 }
 
 #[test]
+fn an_envelope_takes_as_many_signatures_as_the_threshold_asks_for() {
+    let hash = batch().hash(TESTNET_PASSPHRASE).unwrap();
+    let mut signatures = [1, 2, 3, 4, 5].map(|owner| sign(owner, &hash)).to_vec();
+    let envelope = |threshold, signatures: &[Signature]| {
+        multisig::envelope(&batch(), TESTNET_PASSPHRASE, threshold, signatures)
+    };
+    assert_eq!(envelope(3, &signatures[..2]), Ok(None));
+    let twice = [signatures[0], signatures[1], signatures[0]];
+    assert_eq!(envelope(3, &twice), Ok(None), "an owner counts once");
+    let text = envelope(3, &signatures).unwrap().unwrap();
+    let mut lowest = keys(1..=5);
+    lowest.sort_unstable();
+    let read = Envelope::parse(&text).unwrap();
+    assert_eq!(
+        read.signers(TESTNET_PASSPHRASE, &keys(1..=5)),
+        Ok(lowest[..3].to_vec())
+    );
+    signatures.reverse();
+    assert_eq!(envelope(3, &signatures), Ok(Some(text)));
+    assert_eq!(
+        envelope(0, &signatures),
+        Err(StellarError::Signatures { count: 0 })
+    );
+    let wrong = Signature {
+        key: key(1),
+        ..signatures[0]
+    };
+    assert_eq!(wrong.verify(&hash), Err(StellarError::Signature));
+    assert_eq!(envelope(1, &[wrong]), Err(StellarError::Signature));
+}
+
+#[test]
 fn a_key_is_introduced_by_the_old_one_and_retires_it() {
     expect![[r#"
         key 8 weighs 255
