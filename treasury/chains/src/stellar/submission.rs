@@ -75,12 +75,9 @@ impl Horizon {
             let result = self.submit_to(endpoint, envelope, &hash).await;
             endpoint.note(&result);
             match result {
-                Ok(included @ Submission::Included { .. }) => return Ok(included),
-                Ok(Submission::Refused { codes }) => {
+                Ok(Ok(included)) => return Ok(included),
+                Ok(Err(codes)) => {
                     refused.get_or_insert(codes);
-                }
-                Ok(Submission::Unknown { reason }) => {
-                    reasons.push(format!("{}: {reason}", endpoint.name()));
                 }
                 Err(fault) => reasons.push(format!("{}: {fault}", endpoint.name())),
             }
@@ -110,40 +107,41 @@ impl Horizon {
         envelope.hash(network).map_err(refuse)
     }
 
+    /// Submits to one server: included there, or refused.
+    ///
+    /// Errors: nobody knows.
     async fn submit_to(
         &self,
         endpoint: &Endpoint,
         envelope: &str,
         hash: &[u8; 32],
-    ) -> Result<Submission, Fault> {
+    ) -> Result<Result<Submission, Codes>, Fault> {
         self.verify(endpoint).await?;
         let answer = request::post_transaction(&self.endpoints, endpoint, envelope).await;
-        let (codes, fault) = match answer {
+        let refused = match answer {
             Ok((StatusCode::OK, body)) => {
                 let record: TransactionRecord = request::parse(&body)?;
                 return match record.is(&hex::encode(hash)) {
-                    true => Ok(included(hash, &record, Codes::default())),
+                    true => Ok(Ok(included(hash, &record, Codes::default()))),
                     false => Err(Fault::Malformed {
                         reason: format!("it answers about the transaction {}", record.hash),
                     }),
                 };
             }
-            Ok((StatusCode::BAD_REQUEST, body)) => match refusal(&body) {
-                Some(codes) => (Some(codes), None),
-                None => (None, Some(request::refusal(StatusCode::BAD_REQUEST, &body))),
+            Ok((status, body)) => match refusal(&body) {
+                Some(codes) if status == StatusCode::BAD_REQUEST => Ok(codes),
+                _ => Err(request::refusal(status, &body)),
             },
-            Ok((status, body)) => (None, Some(request::refusal(status, &body))),
-            Err(fault) => (None, Some(fault)),
+            Err(fault) => Err(fault),
         };
         // A time-out, a refused sequence number, a failure: each may come from the very transaction being in a ledger already.
-        let found = self.find(endpoint, hash).await;
-        match (found, codes, fault) {
-            (Ok(Some(record)), codes, _) => Ok(included(hash, &record, codes.unwrap_or_default())),
-            (_, Some(codes), _) => Ok(Submission::Refused { codes }),
-            (_, None, Some(fault)) => Err(fault),
-            (_, None, None) => Ok(Submission::Unknown {
-                reason: "no reason".into(),
-            }),
+        match (self.find(endpoint, hash).await, refused) {
+            (Ok(Some(record)), refused) => {
+                let codes = refused.unwrap_or_default();
+                Ok(Ok(included(hash, &record, codes)))
+            }
+            (_, Ok(codes)) => Ok(Err(codes)),
+            (_, Err(fault)) => Err(fault),
         }
     }
 }
