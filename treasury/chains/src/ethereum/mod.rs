@@ -30,7 +30,7 @@ pub use outcome::Outcome;
 pub use receipts::{RECEIPT_BLOCKS_MAX, Receipt, Receipts};
 pub use relayer::{Relayer, Sent};
 pub use revert::Revert;
-pub use safe::{Balances, SafeState};
+pub use safe::{Balances, Difference, SafeState};
 pub use submission::{Deployment, Submission};
 pub use view::BlockRef;
 

@@ -2,7 +2,7 @@
 
 use alloy::primitives::{U256, uint};
 use futures_util::future::try_join_all;
-use treasury_protocol::ethereum::Address;
+use treasury_protocol::ethereum::{Address, Contracts, Owners};
 
 use super::view::View;
 use super::{BlockRef, Ethereum, EthereumError, abi};
@@ -49,6 +49,103 @@ pub struct SafeState {
     pub at_block: BlockRef,
 }
 
+/// Something about a Safe that is not as the circle needs it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Difference {
+    /// There is nothing yet.
+    #[error("there is no contract at its address; deploy it")]
+    NotDeployed,
+    /// It borrows other code.
+    #[error("it borrows the code of {found} (version {version}), and the circle knows {expected}")]
+    Singleton {
+        /// Whose code it borrows.
+        found: Address,
+        /// What that code says of itself.
+        version: String,
+        /// Whose it should be.
+        expected: Address,
+    },
+    /// Others own it, or it links them in another order.
+    #[error("its owners are {found:?}, and should be {expected:?} in this order")]
+    Owners {
+        /// Who they are.
+        found: Vec<Address>,
+        /// Who they should be.
+        expected: Vec<Address>,
+    },
+    /// Another number of owners has to sign.
+    #[error("{found} of its owners have to sign, and {expected} should")]
+    Threshold {
+        /// How many do.
+        found: u64,
+        /// How many should.
+        expected: u32,
+    },
+    /// Somebody can spend without any signature.
+    #[error("the module {module} can spend from it without any signature; disable it")]
+    Module {
+        /// Who.
+        module: Address,
+    },
+    /// Somebody can refuse what owners signed.
+    #[error("the guard {guard} can refuse what its owners sign; remove it")]
+    Guard {
+        /// Who.
+        guard: Address,
+    },
+    /// Somebody answers in its name.
+    #[error("{found} answers in its name, and the circle knows {expected}")]
+    FallbackHandler {
+        /// Who.
+        found: Address,
+        /// Who should.
+        expected: Address,
+    },
+}
+
+impl SafeState {
+    /// What is not as it should be, before a circle entrusts money to a Safe; nothing if all is well.
+    ///
+    /// That a Safe is at the right address says enough only of one that was just deployed: its owners can change everything here.
+    pub fn differences(&self, owners: &Owners, contracts: &Contracts) -> Vec<Difference> {
+        if !self.deployed {
+            return vec![Difference::NotDeployed];
+        }
+        let mut differences = Vec::new();
+        if self.singleton != contracts.singleton {
+            differences.push(Difference::Singleton {
+                found: self.singleton,
+                version: self.version.clone(),
+                expected: contracts.singleton,
+            });
+        }
+        if self.owners != owners.addresses() {
+            differences.push(Difference::Owners {
+                found: self.owners.clone(),
+                expected: owners.addresses().to_vec(),
+            });
+        }
+        if self.threshold != u64::from(owners.threshold()) {
+            differences.push(Difference::Threshold {
+                found: self.threshold,
+                expected: owners.threshold(),
+            });
+        }
+        let modules = self.modules.iter();
+        differences.extend(modules.map(|module| Difference::Module { module: *module }));
+        let guards = [self.guard, self.module_guard].into_iter();
+        let guards = guards.filter(|guard| *guard != Address::ZERO);
+        differences.extend(guards.map(|guard| Difference::Guard { guard }));
+        if self.fallback_handler != contracts.fallback_handler {
+            differences.push(Difference::FallbackHandler {
+                found: self.fallback_handler,
+                expected: contracts.fallback_handler,
+            });
+        }
+        differences
+    }
+}
+
 /// What an address holds at a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Balances {
@@ -63,7 +160,7 @@ pub struct Balances {
 impl Ethereum {
     /// What a Safe is at the finalised block, its owners, threshold and nonce.
     ///
-    /// Before a Safe is adopted, its singleton has to be one of the known ones, and modules and guards none.
+    /// [`SafeState::differences`] says whether money can be entrusted to it.
     pub async fn safe_state(&self, safe: Address) -> Result<SafeState, EthereumError> {
         self.safe_state_behind(safe, self.finality_blocks()).await
     }

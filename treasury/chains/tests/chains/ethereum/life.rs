@@ -3,8 +3,8 @@
 use alloy::primitives::keccak256;
 use expect_test::expect;
 use serde_json::json;
-use treasury_chains::ethereum::{Deployment, Outcome, Submission};
-use treasury_protocol::ethereum::{Address, Call, Contracts, SafeTransaction, U256};
+use treasury_chains::ethereum::{Deployment, Difference, Outcome, Submission};
+use treasury_protocol::ethereum::{Address, Call, Contracts, SafeTransaction, Setup, U256};
 
 use super::world::*;
 
@@ -31,19 +31,72 @@ async fn a_safe_is_deployed_once_at_the_address_that_was_known_before() {
     world.mine(FINALITY).await;
     let state = world.ethereum.safe_state(wallet.safe).await.unwrap();
     assert!(state.deployed);
-    assert_eq!(state.owners, wallet.setup.owners.addresses());
-    assert_eq!((state.threshold, state.safe_nonce), (7, 0));
-    assert_eq!(state.version, "1.5.0");
-    assert_eq!(state.singleton, Contracts::CANONICAL.singleton);
-    assert_eq!(
-        state.fallback_handler,
-        Contracts::CANONICAL.fallback_handler
-    );
-    assert_eq!(
-        (state.guard, state.module_guard),
-        (Address::ZERO, Address::ZERO)
-    );
-    assert!(state.modules.is_empty());
+    assert_eq!((state.version.as_str(), state.safe_nonce), ("1.5.0", 0));
+    let Setup {
+        owners, contracts, ..
+    } = &wallet.setup;
+    assert_eq!(state.differences(owners, contracts), []);
+    assert_eq!(before.differences(owners, contracts).len(), 1);
+}
+
+/// A call of the Safe to itself by the name of a function that takes addresses and numbers.
+fn own(safe: Address, function: &str, words: &[&[u8]]) -> Call {
+    let mut data = keccak256(function)[..4].to_vec();
+    for bytes in words {
+        data.resize(data.len() + 32 - bytes.len(), 0);
+        data.extend_from_slice(bytes);
+    }
+    let (to, value) = (safe, [0; 32]);
+    Call { to, value, data }
+}
+
+#[tokio::test]
+async fn a_safe_that_others_can_spend_from_is_told_apart() {
+    let wallet = Wallet::new(3, 2);
+    let world = World::with(&wallet).await;
+    let l2 = Contracts::CANONICAL_L2;
+    let Setup {
+        owners, contracts, ..
+    } = &wallet.setup;
+    let told = async || {
+        let state = world.ethereum.safe_state(wallet.safe).await.unwrap();
+        let differences = state.differences(owners, contracts).into_iter();
+        differences.map(|one| one.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(told().await, [""; 0]);
+    let mut changed = owners.clone();
+    let calls = [
+        own(wallet.safe, "enableModule(address)", &[&address(9).0]),
+        own(wallet.safe, "setFallbackHandler(address)", &[&address(8).0]),
+        changed
+            .swap(wallet.safe, key(2).address(), key(5).address())
+            .unwrap(),
+        changed.change_threshold(wallet.safe, 1).unwrap(),
+    ];
+    let transaction = wallet.transaction(&calls, 0);
+    sent(world.submit(&wallet, &transaction).await);
+    world.mine(1 + FINALITY).await;
+    included(world.outcome(&transaction).await);
+    expect![[r#"
+        its owners are [0x2601e3b45FD82bC4b5f233B1d1AfbB854A25764f, 0xc57E75636B42132228632Df0Bd223b01Dac9c111, 0x39691C153b8CCB737498b9CAd8467829B9C70006], and should be [0x2601e3b45FD82bC4b5f233B1d1AfbB854A25764f, 0x02a0252739E36D79C5b7678504CdA8803ECAb753, 0x39691C153b8CCB737498b9CAd8467829B9C70006] in this order
+        1 of its owners have to sign, and 2 should
+        the module 0x0909090909090909090909090909090909090909 can spend from it without any signature; disable it
+        0x0808080808080808080808080808080808080808 answers in its name, and the circle knows 0x3EfCBb83A4A7AfcB4F68D501E2c2203a38be77f4"#]].assert_eq(&told().await.join("\n"));
+    // Guards are contracts; what a Safe remembers of them is enough here.
+    for (place, guard) in [
+        ("guard_manager.guard.address", 6),
+        ("module_manager.module_guard.address", 7),
+    ] {
+        let word = alloy::primitives::Address::from(address(guard)).into_word();
+        let set = json!([wallet.safe.to_string(), keccak256(place), word]);
+        world.ask("anvil_setStorageAt", set).await;
+    }
+    world.mine(1 + FINALITY).await;
+    let state = world.ethereum.safe_state(wallet.safe).await.unwrap();
+    assert_eq!((state.guard, state.module_guard), (address(6), address(7)));
+    let differences = state.differences(&changed, &l2);
+    assert!(matches!(differences[0], Difference::Singleton { .. }));
+    assert_eq!(differences.len(), 5);
 }
 
 #[tokio::test]
