@@ -10,6 +10,8 @@ use tokio::process::{Child, Command};
 const ANVIL: &str = "@foundry-rs/anvil@1.7.1";
 /// The contracts of Safe 1.5.0 as they were published, compiled.
 const SAFE: &str = "@safe-global/safe-smart-account@1.5.0";
+/// The folder of these very versions, in which nobody but this module keeps anything.
+const VERSIONS: &str = "anvil-1.7.1-safe-1.5.0";
 
 /// Why there is no node.
 #[derive(Debug, thiserror::Error)]
@@ -67,8 +69,12 @@ pub fn folder() -> Result<PathBuf, AnvilError> {
     Ok(cache.join("guardian-circle").join("ethereum"))
 }
 
-/// The tools in this folder, if all are there.
+/// The tools of the right versions in this folder, if all are there.
 pub fn find(folder: &Path) -> Option<Tools> {
+    installed(&folder.join(VERSIONS))
+}
+
+fn installed(folder: &Path) -> Option<Tools> {
     let modules = folder.join("node_modules");
     let machine = format!("anvil-{}-{}", system(), processor());
     let program = format!("anvil{}", std::env::consts::EXE_SUFFIX);
@@ -101,23 +107,44 @@ pub async fn find_or_install(
         folder: folder.to_owned(),
         said,
     };
-    std::fs::create_dir_all(folder).map_err(|error| failed(error.to_string()))?;
+    let io = |error: std::io::Error| failed(error.to_string());
+    // Whole or not at all, also when it is cut off or when two do it at once.
+    let finished = folder.join(VERSIONS);
+    let unfinished = folder.join(format!(".installing-{}", std::process::id()));
+    std::fs::create_dir_all(&unfinished).map_err(io)?;
     let npm = Command::new("npm")
         .args(["install", "--no-audit", "--no-fund", "--ignore-scripts"])
         .args(["--loglevel", "error", "--prefix"])
-        .arg(folder)
+        .arg(&unfinished)
         .args([ANVIL, SAFE])
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output()
-        .await
-        .map_err(|error| AnvilError::Npm {
+        .await;
+    let result = match npm {
+        Err(error) => Err(AnvilError::Npm {
             reason: error.to_string(),
-        })?;
-    if !npm.status.success() {
-        let said = String::from_utf8_lossy(&npm.stderr);
-        return Err(failed(said.trim().to_owned()));
+        }),
+        Ok(npm) if !npm.status.success() => {
+            let said = String::from_utf8_lossy(&npm.stderr);
+            Err(failed(said.trim().to_owned()))
+        }
+        Ok(_) if installed(&unfinished).is_none() => Err(AnvilError::Machine {
+            folder: folder.to_owned(),
+        }),
+        Ok(_) => Ok(()),
+    };
+    if result.is_ok() && find(folder).is_none() {
+        // Something in it was lost.
+        if finished.exists() {
+            std::fs::remove_dir_all(&finished).map_err(io)?;
+        }
+        // Somebody else may have been faster by a moment, which is as good.
+        let _ = std::fs::rename(&unfinished, &finished);
     }
+    // What is left of it is of no use to anybody, and in nobody's way.
+    let _ = std::fs::remove_dir_all(&unfinished);
+    result?;
     say("installed");
     find(folder).ok_or_else(|| AnvilError::Machine {
         folder: folder.to_owned(),
