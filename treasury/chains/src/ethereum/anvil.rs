@@ -158,8 +158,6 @@ pub enum Mining {
     AtOnce,
     /// One every so many seconds.
     EverySeconds(u64),
-    /// Only when told to (`evm_mine`).
-    WhenTold,
 }
 
 /// A running node, on a port of its own of this machine alone. It ends with this value.
@@ -191,14 +189,8 @@ pub async fn start(tools: &Tools, chain_id: u64, mining: Mining) -> Result<Anvil
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .kill_on_drop(true);
-    match mining {
-        Mining::AtOnce => {}
-        Mining::EverySeconds(seconds) => {
-            command.args(["--block-time", &seconds.to_string()]);
-        }
-        Mining::WhenTold => {
-            command.arg("--no-mining");
-        }
+    if let Mining::EverySeconds(seconds) = mining {
+        command.args(["--block-time", &seconds.to_string()]);
     }
     let mut child = command.spawn().map_err(|error| failed(error.to_string()))?;
     let stdout = child.stdout.take();

@@ -42,7 +42,6 @@ pub enum DevChainError {
 }
 
 /// A chain whose money is worth nothing.
-#[derive(Debug)]
 pub struct DevChain {
     provider: RootProvider,
     /// What a Safe is made of here: the same as on public chains.

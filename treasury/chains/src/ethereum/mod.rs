@@ -22,6 +22,8 @@ mod submission;
 mod transport;
 mod view;
 
+use std::fmt;
+
 use alloy::providers::{Provider, RootProvider};
 
 pub use error::{EthereumError, Said};
@@ -38,13 +40,22 @@ use crate::agreement::least;
 use crate::endpoints::{Endpoint, EndpointStatus, Endpoints, Fault, Timeouts};
 
 /// One chain, behind several endpoints.
-#[derive(Debug)]
 pub struct Ethereum {
     endpoints: Endpoints,
     /// One for each endpoint, in the same order.
     providers: Vec<RootProvider>,
     chain_id: u64,
     finality_blocks: u64,
+}
+
+/// By the names of its endpoints: their addresses may hold keys to services.
+impl fmt::Debug for Ethereum {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.endpoints.all().iter().map(Endpoint::name);
+        let names: Vec<&str> = names.collect();
+        let (chain, finality) = (self.chain_id, self.finality_blocks);
+        write!(formatter, "Ethereum({chain}, {finality} blocks, {names:?})")
+    }
 }
 
 impl Ethereum {
@@ -130,6 +141,19 @@ mod tests {
     use treasury_protocol::ethereum::{Address, Contracts, SafeTransaction, Setup};
 
     use super::*;
+
+    #[tokio::test]
+    async fn nothing_shows_the_key_to_a_service() {
+        // Nobody listens on the first port.
+        let urls = ["http://127.0.0.1:1/v3/0123456789".to_owned()];
+        let chain = Ethereum::connect(&urls, 1, 1, Timeouts::default()).await;
+        let chain = chain.unwrap();
+        let error = chain.safe_state(Address::ZERO).await.unwrap_err();
+        assert_eq!(error.code(), "chain_no_answer");
+        let shown = format!("{error} {error:?} {chain:?} {:?}", chain.status());
+        assert!(!shown.contains("0123"), "{shown}");
+        assert!(shown.contains("http://127.0.0.1:1"), "{shown}");
+    }
 
     /// A node asks in tasks of its own: what is asked for has to move between threads.
     #[test]

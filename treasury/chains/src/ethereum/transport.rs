@@ -17,7 +17,7 @@ pub(super) fn provider(client: Client, url: Url) -> RootProvider {
     RootProvider::new(RpcClient::new(Transport { client, url }, false))
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Transport {
     client: Client,
     url: Url,

@@ -29,7 +29,7 @@ pub struct BlockRef {
 }
 
 /// What one endpoint shows at one block.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct View {
     provider: RootProvider,
     pub(super) block: BlockRef,

@@ -3,6 +3,7 @@
 use alloy::primitives::keccak256;
 use expect_test::expect;
 use serde_json::json;
+use treasury_chains::ethereum::anvil::Mining;
 use treasury_chains::ethereum::{Deployment, Difference, Outcome, Submission};
 use treasury_protocol::ethereum::{Address, Call, Contracts, SafeTransaction, Setup, U256};
 
@@ -304,4 +305,12 @@ async fn signatures_of_others_are_named_before_anything_is_sent() {
     };
     let error = world.submit(&wallet, &elsewhere).await.unwrap_err();
     assert_eq!(error.code(), "chain_id");
+}
+
+#[tokio::test]
+async fn a_chain_that_makes_blocks_on_time_is_prepared_as_well() {
+    let mining = Mining::EverySeconds(1);
+    let (_anvil, dev) = prepared(mining).await;
+    let paid = dev.pay_tokens(address(20), U256::from(7)).await.unwrap();
+    assert_eq!(paid["status"], "0x1");
 }

@@ -30,6 +30,14 @@ async fn tools() -> Tools {
     TOOLS.get_or_init(install).await.clone()
 }
 
+/// A node with the contracts of Safe.
+pub async fn prepared(mining: Mining) -> (Anvil, DevChain) {
+    let tools = tools().await;
+    let anvil = anvil::start(&tools, CHAIN_ID, mining).await.unwrap();
+    let dev = DevChain::prepare(&anvil.url, &tools).await.unwrap();
+    (anvil, dev)
+}
+
 pub fn ether(amount: u64) -> U256 {
     U256::from(amount) * U256::from(10_u64.pow(18))
 }
@@ -112,11 +120,7 @@ pub async fn connect_within(urls: &[&str], timeouts: Timeouts) -> Result<Ethereu
 impl World {
     /// A chain that makes a block for each transaction.
     pub async fn new() -> Self {
-        let tools = tools().await;
-        let anvil = anvil::start(&tools, CHAIN_ID, Mining::AtOnce)
-            .await
-            .unwrap();
-        let dev = DevChain::prepare(&anvil.url, &tools).await.unwrap();
+        let (anvil, dev) = prepared(Mining::AtOnce).await;
         let ethereum = connect(&[&anvil.url]).await.unwrap();
         let world = Self {
             relayer: Relayer::new(key(1_000), CHAIN_ID, FeeLimits::default()),
