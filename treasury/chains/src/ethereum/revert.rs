@@ -84,3 +84,44 @@ impl fmt::Display for Revert {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloy::primitives::hex;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_in_words() {
+        let text = |code: &str| {
+            let mut data = hex!("08c379a0").to_vec();
+            let words = [vec![0x20], vec![5], code.as_bytes().to_vec()];
+            let [offset, length, mut text] = words;
+            for number in [offset, length] {
+                data.resize(data.len() + 31, 0);
+                data.extend(number);
+            }
+            text.resize(32, 0);
+            data.extend(text);
+            data
+        };
+        for (data, expected) in [
+            (text("GS013"), "GS013: a call in it fails"),
+            (text("GS020"), "GS020: fewer owners signed"),
+            (text("GS025"), "GS025: an owner has not approved"),
+            (text("GS026"), "GS026: a signature is not an owner's"),
+            (text("GS999"), "'GS999'"),
+            (vec![], "a call in it fails without a reason"),
+            (vec![1, 2, 3], "'0x010203'"),
+        ] {
+            let told = Revert::from_data(&data.into()).to_string();
+            assert!(told.starts_with(expected), "{told}");
+        }
+        // Division by zero, as a compiler says it.
+        let mut panic = hex!("4e487b71").to_vec();
+        panic.resize(4 + 31, 0);
+        panic.push(0x12);
+        let told = Revert::from_data(&panic.into()).to_string();
+        assert!(told.contains("division"), "{told}");
+    }
+}
