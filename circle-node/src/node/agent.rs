@@ -67,7 +67,8 @@ pub struct Agent {
     under_way: Vec<UnderWay>,
     backoff: HashMap<Task, Instant>,
     attested: Option<Instant>,
-    /// By payout: nonces that were committed to, and are used up by one share.
+    /// By payout: nonces that this very process drew and committed to, and that are used up by one share. No file has them, so
+    /// after a restart or a restore there are none for what was committed to before.
     nonces: HashMap<u64, SigningNonces>,
     /// Shares that were made, by payout and session: a share may be sent again, never made again.
     shares: HashMap<(u64, u32), Message>,
@@ -319,13 +320,14 @@ impl Agent {
                     return Ok(Some((task, *made)));
                 }
                 let index = share.index();
-                let nonces = self
-                    .nonces
-                    .remove(&payout)
-                    .filter(|nonces| nonces.belong_to(&duty.signing, session, index));
-                let Some(nonces) = nonces else {
-                    // Lost with the process that drew them, as they should be.
-                    return self.commit(&share, commit);
+                let nonces = match self.nonces.remove(&payout) {
+                    Some(nonces) if nonces.belong_to(&duty.signing, session, index) => nonces,
+                    other => {
+                        // Those of another commitment stay, for it may be on its way to the log. What this session was fixed over is
+                        // lost with the process that drew it, as it should be.
+                        self.nonces.extend(other.map(|nonces| (payout, nonces)));
+                        return self.commit(&share, commit);
+                    }
                 };
                 // The bytes are computed again from this node's own state; the hash in the ceremony is not believed.
                 let hash = duty
