@@ -75,6 +75,16 @@ impl Batch {
         };
         to_text(xdr::TransactionEnvelope::Tx(envelope.write()?))
     }
+
+    /// The envelope without any signature, in base64 XDR, for those who want to see what they are asked to sign;
+    /// [`Envelope::parse`] reads it back. Errors: those of [`Batch::transaction`].
+    pub fn unsigned_envelope(&self) -> Result<String, StellarError> {
+        let envelope = Envelope {
+            batch: self.clone(),
+            signatures: Vec::new(),
+        };
+        to_text(xdr::TransactionEnvelope::Tx(envelope.write()?))
+    }
 }
 
 impl From<&Signature> for EnvelopeSignature {
