@@ -5,6 +5,7 @@
 
 mod collections;
 mod effects;
+mod journal;
 mod page;
 mod problem;
 mod records;
@@ -27,6 +28,7 @@ use xdr::{Limits, ReadXdr, WriteXdr};
 
 use crate::ledger::account::Id;
 use crate::ledger::{BASE_FEE, Included, Ledger, Submission};
+use journal::{Change, Journal};
 use problem::Problem;
 
 /// The protocol whose rules the ledger follows.
@@ -41,6 +43,7 @@ pub struct Sandbox {
     /// The number of the last ledger, for those who wait for the next.
     closed: Arc<watch::Sender<u32>>,
     clock: Clock,
+    journal: Option<Arc<Journal>>,
 }
 
 /// Tells the time in Unix seconds.
@@ -68,7 +71,18 @@ impl Sandbox {
             ledger: Arc::new(RwLock::new(ledger)),
             closed: Arc::new(closed),
             clock,
+            journal: None,
         }
+    }
+
+    /// A network that is kept in the file at `path`, and found there again: everything that ever changed it is written down.
+    ///
+    /// Errors: of the file; one of another network or that makes no sense is refused with `InvalidData`.
+    pub fn kept(passphrase: &str, path: &std::path::Path) -> std::io::Result<Self> {
+        let (journal, ledger) = Journal::open(path, passphrase, now())?;
+        let mut sandbox = Self::of(ledger, Arc::new(now));
+        sandbox.journal = Some(Arc::new(journal));
+        Ok(sandbox)
     }
 
     /// The ledger as it is.
@@ -78,23 +92,41 @@ impl Sandbox {
 
     /// Takes a transaction. Errors: an envelope of a kind that the network gave up.
     pub fn submit(&self, envelope: &xdr::TransactionEnvelope) -> Result<Submission, xdr::Error> {
-        self.change(|ledger| ledger.submit(envelope, (self.clock)()))
+        self.change(
+            |ledger, now| ledger.submit(envelope, now),
+            || Change::included(envelope),
+        )
     }
 
     /// Closes a ledger without transactions, as the network does every few seconds.
     pub fn close(&self) {
-        self.change(|ledger| ledger.close((self.clock)()));
+        self.change(Ledger::close, || Change::Closed(1));
     }
 
     /// Gives a new account its first balance. Errors: what the ledger says of an envelope without hash.
     pub fn befriend(&self, id: &Id) -> Result<Submission, xdr::Error> {
-        self.change(|ledger| ledger.befriend(id, (self.clock)()))
+        self.change(
+            |ledger, now| ledger.befriend(id, now),
+            || Change::Befriended(hex::encode(id)),
+        )
     }
 
-    /// Works on the ledger, and wakes those who wait for the next one.
-    fn change<T>(&self, work: impl FnOnce(&mut Ledger) -> T) -> T {
+    /// Works on the ledger, writes down what changed it, and wakes those who wait for the next one.
+    fn change<T>(
+        &self,
+        work: impl FnOnce(&mut Ledger, u64) -> T,
+        change: impl FnOnce() -> Change,
+    ) -> T {
         let mut ledger = self.ledger.write().unwrap_or_else(PoisonError::into_inner);
-        let result = work(&mut ledger);
+        let (before, now) = (ledger.sequence(), (self.clock)());
+        let result = work(&mut ledger, now);
+        if let Some(journal) = &self.journal
+            && ledger.sequence() != before
+            && let Err(error) = journal.write(now, change())
+        {
+            // A network that forgets what it said is worse than none.
+            panic!("the network cannot be kept: {error}");
+        }
         self.closed.send_replace(ledger.sequence());
         result
     }
