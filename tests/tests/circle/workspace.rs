@@ -18,6 +18,7 @@ const EDGES: [(&str, &[&str]); 8] = [
             "circle",
             "consensus",
             "threescript",
+            "treasury-chains",
             "treasury-protocol",
             "treasury-sandbox",
             "workbench",
