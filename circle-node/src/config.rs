@@ -7,6 +7,7 @@
 //! HOME/state/            the store of the state
 //! HOME/log/              the ordered log
 //! HOME/secrets/          key shares and what must outlast a crash while one is made or used, see [`crate::vault`]
+//! HOME/treasury/         up to where payments to the wallets were read
 //! HOME/.lock             held by the node while it runs
 //! ```
 
@@ -40,6 +41,9 @@ pub struct Config {
     /// How keys and shares are kept on the disk.
     #[serde(default)]
     pub secrets: SecretsConfig,
+    /// The money chains that this node sees, each at most once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chains: Vec<ChainConfig>,
 }
 
 /// How keys and shares are kept on the disk. `circle treasury protect` changes it, together with the files.
@@ -76,6 +80,22 @@ impl Protection {
             Self::Identity => "identity",
         }
     }
+}
+
+/// A money chain, and the servers by which this node sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum ChainConfig {
+    /// A Stellar network.
+    Stellar {
+        /// Its passphrase.
+        network: String,
+        /// Addresses of Horizons, as in `https://horizon.stellar.org`. What most of them say is believed.
+        endpoints: Vec<String>,
+        /// From one look at the chain to the next, in milliseconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        poll_ms: Option<u64>,
+    },
 }
 
 /// How fast blocks are made. What is not given follows from the number of members.
@@ -131,6 +151,11 @@ impl Home {
     /// The ordered log.
     pub fn log(&self) -> PathBuf {
         self.0.join("log")
+    }
+
+    /// What the treasury remembers of the chains.
+    pub fn treasury(&self) -> PathBuf {
+        self.0.join("treasury")
     }
 
     /// Secrets of ceremonies.
@@ -241,13 +266,25 @@ fn with_secrets(text: &str, secrets: &SecretsConfig) -> Result<String, Problem> 
     Ok(document.to_string())
 }
 
+/// How a node that sees no money chain is shown one, in the file itself.
+const NO_CHAINS: &str = "\n# The money chains that this node sees; name three servers, so that one that lies is outvoted:\n\
+    # [[chains]]\n\
+    # kind = \"stellar\"\n\
+    # network = \"Public Global Stellar Network ; September 2015\"\n\
+    # endpoints = [\"https://horizon.stellar.org\"]\n";
+
 /// The configuration as a file for people.
 pub fn render(config: &Config) -> String {
     let body = toml::to_string(config).expect("a configuration has a form in TOML");
     format!(
         "# A guardian's node. `circle start --home` with this directory starts it.\n\
          # listen: where other members reach this node. api: where `circle act` and `circle status` do; keep it on loopback.\n\
-         # members: where this node reaches the others. secrets: how keys are kept; `circle treasury protect` changes it.\n\n{body}"
+         # members: where this node reaches the others. secrets: how keys are kept; `circle treasury protect` changes it.\n\n{body}{}",
+        if config.chains.is_empty() {
+            NO_CHAINS
+        } else {
+            ""
+        }
     )
 }
 
@@ -267,6 +304,11 @@ mod tests {
                 ..Ordering::default()
             },
             secrets: SecretsConfig::default(),
+            chains: vec![ChainConfig::Stellar {
+                network: "Guardian Circle sandbox".into(),
+                endpoints: vec!["http://127.0.0.1:8000".into()],
+                poll_ms: Some(250),
+            }],
         }
     }
 
@@ -311,6 +353,12 @@ mod tests {
 
             [secrets]
             protection = "none"
+
+            [[chains]]
+            kind = "stellar"
+            network = "Guardian Circle sandbox"
+            endpoints = ["http://127.0.0.1:8000"]
+            poll_ms = 250
         "#]]
         .assert_eq(&render(&config()));
     }

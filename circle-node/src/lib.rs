@@ -11,6 +11,7 @@ pub mod history;
 pub mod iou_file;
 pub mod iou_make;
 pub mod keyring;
+pub mod money_diff;
 pub mod node;
 pub mod policies;
 pub mod quote;

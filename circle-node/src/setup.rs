@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use threescript::engine::Limits;
 use threescript::value::AssetCode;
 
-use crate::config::{Config, Home, Ordering, SecretsConfig};
+use crate::config::{ChainConfig, Config, Home, Ordering, SecretsConfig};
 use crate::genesis_file;
 use crate::keyring::Keyring;
 use crate::policies;
@@ -145,6 +145,8 @@ pub struct Joining<'a> {
     pub ordering: Ordering,
     /// How the home's secrets are kept.
     pub secrets: SecretsConfig,
+    /// The money chains that the node sees.
+    pub chains: Vec<ChainConfig>,
 }
 
 /// Puts the genesis and the configuration into a home that has a key.
@@ -159,6 +161,7 @@ pub fn join(home: &Home, joining: Joining<'_>) -> Result<(), Problem> {
         members: joining.members,
         ordering: joining.ordering,
         secrets: joining.secrets,
+        chains: joining.chains,
     })
 }
 

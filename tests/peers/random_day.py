@@ -1,9 +1,10 @@
 """A random day of usage, rolled up by a real circle and checked from outside.
 
-Makes a usage file, lets the `circle` binary turn it into IOUs and pay them, then recomputes every amount from the usage file with
+Makes a usage file, lets the `circle` binary turn it into IOUs and pay them on a ledger, then recomputes every amount from the usage file with
 exact fractions (the prices and formulas of TFChain, written down here a second time on purpose), decides by itself which IOUs the
 escrows cover, compares every payout line, and has the official Stellar SDK check the hash, the signature and the
-operations of every envelope.
+operations of every envelope. Then it reads back from the circle's own Stellar ledger, by the same SDK, that every payout is there, and
+that every farmer holds what its usage earned.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import csv
 import json
 import math
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +21,7 @@ from datetime import datetime, timedelta, timezone
 from fractions import Fraction as F
 from pathlib import Path
 
+from stellar_sdk import Asset, Server
 from stellar_verify import check as check_envelope
 
 PRICE_CU, PRICE_SU, PRICE_NU, PRICE_IP = 100_000, 50_000, 15_000, 40_000
@@ -114,24 +117,60 @@ def main():
                 escrow[consumer] = rng.randrange(needed[consumer] + 1)
             text = lambda value: f"{value // 10**7}.{value % 10**7:07d}"
             options = ["--escrow", ",".join(f"{name}={text(value)}" for name, value in sorted(escrow.items()))]
-        document = json.loads(run("devnet", "--guardians", arguments.guardians, "--ious", "batch.iou", "--keys", "keys/", *options, "--until", "signed", "--json"))
-        check(document, ious, escrow, int(arguments.guardians))
+        day = ["--guardians", arguments.guardians, "--ious", "batch.iou", "--keys", "keys/", *options, "--json"]
+        # Without --until it stays up, and its ledger with it.
+        with subprocess.Popen([arguments.circle, "devnet", *day], cwd=folder, stdout=subprocess.PIPE) as devnet:
+            try:
+                document = json.loads(devnet.stdout.readline())
+                check(document, ious, escrow, int(arguments.guardians))
+            finally:
+                devnet.send_signal(signal.SIGINT)
+        assert devnet.returncode == 0, f"the circle ended with {devnet.returncode}"
 
 
 def check(document, ious, escrow, guardians):
+    deposits = dict(escrow)
     paid, owed = settle(ious, escrow)
     assert document["ious"] == {"submitted": len(ious), "accepted": len(ious), "rejected": []}, document["ious"]
     assert document["guardians"] == guardians and len(document["attested_by"]) == guardians, document["attested_by"]
     reported = {(entry["consumer"], entry["farmer"]): units(entry["amount"]) for entry in document["owed"]}
     assert reported == {pair: value for pair, value in owed.items() if value}, "what stays owed differs"
-    lines = defaultdict(int)
+    lines, addresses, paying = defaultdict(int), {}, 0
+    server = Server(document["chain"]["horizon"])
     for payout in document["payouts"]:
-        assert payout["state"] == "signed", payout
+        assert payout["state"] == "settled", payout
+        taken = server.transactions().transaction(payout["tx_hash"]).call()
+        assert taken["successful"] and taken["ledger"] == payout["ledger"], taken
+        assert taken["source_account"] == payout["wallet"] and int(taken["source_account_sequence"]) == payout["sequence"], taken
+        if payout["purpose"] != "pay":
+            continue
+        paying += 1
         check_envelope(payout)
+        assert taken["envelope_xdr"] == payout["envelope_xdr"], "the ledger took other bytes than the circle signed"
         for line in payout["lines"]:
             lines[line["account"]] += units(line["amount"])
-    assert lines == {farmer: value for farmer, value in paid.items() if value}, "the payout lines differ"
-    print(f"    {len(ious)} IOUs, {len(lines)} farmers paid, {len(document['payouts'])} envelopes verified, {len(reported)} pairs still owe")
+            addresses[line["account"]] = line["to"]
+    expected = {farmer: value for farmer, value in paid.items() if value}
+    assert lines == expected, "the payout lines differ"
+    tft = Asset("TFT", document["chain"]["issuer"])
+    for farmer, value in expected.items():
+        assert held(server, addresses[farmer], tft) == value, f"{farmer} does not hold what was paid"
+    # What consumers paid in and the circle did not pay out is still in its wallet.
+    [wallet] = document["wallets"]
+    rest = held(server, wallet["account"], tft)
+    assert rest == sum(units(holding["amount"]) for holding in wallet["holdings"]), "books and ledger differ"
+    assert rest == sum(deposits.values()) - sum(expected.values()), "money is missing"
+    print(
+        f"    {len(ious)} IOUs, {len(lines)} farmers paid in {paying} payouts, verified and read back, {len(reported)} pairs still owe"
+    )
+
+
+def held(server, address, asset):
+    """What an account holds of an asset, in units of 10^-7."""
+    for balance in server.accounts().account_id(address).call()["balances"]:
+        if balance.get("asset_code") == asset.code and balance.get("asset_issuer") == asset.issuer:
+            return units(balance["balance"])
+    raise AssertionError(f"{address} does not trust {asset}")
 
 
 if __name__ == "__main__":

@@ -58,6 +58,7 @@ pub fn router(core: Arc<Core>) -> Router {
         .route("/v1/outbox", get(outbox))
         .route("/v1/payouts", get(payouts))
         .route("/v1/ceremonies", get(ceremonies))
+        .route("/v1/payouts/{id}", get(payout))
         .route("/v1/owed", get(owed))
         .route("/v1/genesis", get(genesis))
         .route("/v1/signatures", get(signatures))
@@ -341,6 +342,10 @@ async fn payouts(State(api): State<Api>) -> Result<Response, Refused> {
 
 async fn ceremonies(State(api): State<Api>) -> Answer<At<Ceremonies>> {
     Ok(Json(treasury::ceremonies::ceremonies(&api.core)?))
+}
+
+async fn payout(State(api): State<Api>, Path(id): Path<u64>) -> Result<Response, Refused> {
+    Ok(Json(treasury::diff::of(&api.core, id)?).into_response())
 }
 
 async fn owed(State(api): State<Api>) -> Answer<At<OwedList>> {

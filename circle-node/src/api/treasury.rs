@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::money_diff::Decoded;
+
 /// `GET /v1/payouts`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Payouts {
@@ -186,4 +188,74 @@ pub struct Blamed {
     pub complainer: String,
     /// SHA-256 of the complaint in the ordered log, which anybody can judge again.
     pub complaint: String,
+}
+
+/// `GET /v1/payouts/{id}`: one payout, and what the exact bytes that are signed do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PayoutDiff {
+    /// The payout.
+    pub payout: Payout,
+    /// The envelope without signatures, base64 XDR.
+    pub transaction_xdr: String,
+    /// What this node read back from it.
+    pub decoded: Decoded,
+    /// Where the bytes do not do what the circle planned; nothing if all is well.
+    pub mismatches: Vec<String>,
+    /// What the wallet holds before and after it, as long as it is open.
+    pub holdings: Vec<Change>,
+    /// The account with which the person behind this node's guardian confirms.
+    pub confirmer: Option<String>,
+}
+
+/// What a payout makes of a holding, in whole units.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Change {
+    /// The asset.
+    pub asset: String,
+    /// What the wallet holds as far as the circle knows.
+    pub before: String,
+    /// What it holds after this payout alone.
+    pub after: String,
+}
+
+/// A money chain, as a node sees it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ChainLink {
+    /// Its kind.
+    pub kind: String,
+    /// Which network of that kind: the passphrase on Stellar.
+    pub network: String,
+    /// Whether circle.toml names servers of it. If not, this node sees nothing of it, and others report.
+    pub configured: bool,
+    /// Whether the last look at it was answered.
+    pub reachable: bool,
+    /// Why it was not.
+    pub error: Option<String>,
+    /// Since when, Unix seconds.
+    pub since_s: Option<u64>,
+    /// Its servers.
+    pub endpoints: Vec<Endpoint>,
+    /// The circle's wallets there.
+    pub wallets: Vec<String>,
+}
+
+/// A server of a money chain.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Where it is.
+    pub name: String,
+    /// Whether it answered the last question.
+    pub reachable: bool,
+    /// Why it did not.
+    pub error: Option<String>,
+    /// Since when, Unix seconds.
+    pub since_s: Option<u64>,
+    /// The last ledger that it showed.
+    pub ledger: Option<u64>,
+    /// How many ledgers the farthest of its peers is ahead.
+    pub behind: Option<u64>,
+    /// How old its last ledger was, in seconds.
+    pub age_s: Option<u64>,
+    /// How often most of its peers proved it wrong.
+    pub contradictions: u64,
 }

@@ -1,8 +1,8 @@
 //! What the API says, in JSON. Hashes and keys are hexadecimal, amounts decimal strings of whole units.
 
 pub use super::treasury::{
-    Blamed, Ceremonies, Ceremony, CeremonyMember, Check, Holding, Line, Payout, Payouts, Report,
-    Wallet,
+    Blamed, Ceremonies, Ceremony, CeremonyMember, ChainLink, Change, Check, Endpoint, Holding,
+    Line, Payout, PayoutDiff, Payouts, Report, Wallet,
 };
 
 use std::collections::BTreeMap;
@@ -55,8 +55,10 @@ pub struct Status {
     pub peers_connected: usize,
     /// What waits to be ordered.
     pub mempool: Mempool,
-    /// Payouts that are not signed.
+    /// Payouts that did not end.
     pub payouts_waiting: Vec<PayoutWaiting>,
+    /// The money chains that this node sees, and those of the circle that it does not.
+    pub chains: Vec<ChainLink>,
     /// The active policies.
     pub policies: Vec<Policy>,
     /// What runs them.
@@ -164,12 +166,12 @@ pub struct Mempool {
     pub bytes: usize,
 }
 
-/// A payout that is not signed yet.
+/// A payout that did not end.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PayoutWaiting {
     /// Its number.
     pub payout: u64,
-    /// `planned` or `signing`.
+    /// `planned`, `checking`, `signing`, `signed` or `replaced`.
     pub state: String,
     /// What it waits with, in words.
     pub with: String,

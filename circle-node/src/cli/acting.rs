@@ -177,6 +177,11 @@ pub fn key(file: Option<&Path>, target: &Target) -> Result<SigningKey, Problem> 
         })?;
         return guardian_key(&home);
     };
+    key_in(path)
+}
+
+/// The key in a file.
+pub fn key_in(path: &Path) -> Result<SigningKey, Problem> {
     let name = path
         .file_name()
         .and_then(|name| name.to_str())

@@ -1,4 +1,4 @@
-//! `circle devnet`: a circle on this machine, from a day of usage to a signed payout.
+//! `circle devnet`: a circle on this machine, from a day of usage to a settled payout.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,12 +11,13 @@ use crate::devnet::{Devnet, Plan, Until};
 use crate::problem::Problem;
 use crate::system;
 
-/// Run a whole circle on this machine: bill a day of usage, agree, and sign the payout.
+/// Run a whole circle on this machine: bill a day of usage, agree, pay, and see it settle on a Stellar
+/// ledger.
 ///
 /// Without options: nine guardians, the shipped sample day, live progress; then the circle stays up until Ctrl-C.
 ///
 ///   circle iou make --usage usage.csv --price-musd 50 --keys keys/ --out batch.iou
-///   circle devnet --guardians 9 --ious batch.iou --keys keys/ --until signed --json
+///   circle devnet --guardians 9 --ious batch.iou --keys keys/ --until settled --json
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
@@ -32,7 +33,7 @@ pub struct Args {
     /// What consumers have in escrow, in TFT. Those who are not named get just what they owe.
     #[arg(long, value_name = "NAME=AMOUNT,…", value_delimiter = ',', value_parser = escrow)]
     pub escrow: Vec<(String, Amount)>,
-    /// End when the payouts are signed, when they wait for the stopped guardians, or when the divergence is found.
+    /// End when the payouts are settled, when they are signed, when they wait for the stopped guardians, or when the divergence is found.
     #[arg(long)]
     pub until: Option<Until>,
     /// Keep everything in this directory; one that was used before is continued. Without: a temporary one.
@@ -58,7 +59,7 @@ pub struct Args {
     /// Give up after this many seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 900)]
     pub timeout: u64,
-    /// Print one JSON document: what was billed, what is owed, and the signed payouts.
+    /// Print one JSON document: what was billed, what is owed, the payouts, and where they settled.
     #[arg(long)]
     pub json: bool,
 }
@@ -101,7 +102,7 @@ pub fn run(args: Args) -> Result<(), Problem> {
     let default = match (&args.diverge, args.stop.is_empty()) {
         (Some(_), _) => Until::Diverged,
         (None, false) => Until::Waiting,
-        (None, true) => Until::Signed,
+        (None, true) => Until::Settled,
     };
     let mut stop = args.stop;
     stop.sort();
@@ -160,9 +161,14 @@ fn summary(document: &serde_json::Value) -> String {
         document["guardians"],
     )];
     for payout in list("payouts") {
+        let ledger = match payout["ledger"].as_u64() {
+            Some(ledger) => format!(" in ledger {ledger}"),
+            None => String::new(),
+        };
         lines.push(format!(
-            "payout {} is {}: {}, transaction {}",
+            "payout {} ({}) is {}{ledger}: {}, transaction {}",
             payout["id"],
+            text(&payout["purpose"]),
             text(&payout["state"]),
             text(&payout["wallet"]),
             text(&payout["tx_hash"])
@@ -176,7 +182,9 @@ fn summary(document: &serde_json::Value) -> String {
                 text(&line["to"])
             ));
         }
-        if let Some(envelope) = payout["envelope_xdr"].as_str() {
+        if payout["ledger"].is_null()
+            && let Some(envelope) = payout["envelope_xdr"].as_str()
+        {
             lines.push(format!("  envelope {envelope}"));
         }
     }

@@ -154,6 +154,7 @@ fn home(args: &Args, guardian: &str) -> Result<(), Problem> {
                 members: BTreeMap::from([(guardian.to_owned(), args.address.clone())]),
                 ordering: Ordering::default(),
                 secrets: kept.secrets.clone(),
+                chains: Vec::new(),
             })?;
         }
         kept.encrypt_what_is_there(&home)?;
@@ -224,6 +225,7 @@ fn home(args: &Args, guardian: &str) -> Result<(), Problem> {
         members,
         ordering: Ordering::default(),
         secrets: kept.secrets.clone(),
+        chains: Vec::new(),
     };
     setup::join(&home, joining)?;
     kept.encrypt_what_is_there(&home)?;

@@ -3,6 +3,7 @@
 mod act;
 pub(crate) mod acting;
 mod ask;
+mod chains;
 mod devnet;
 mod init;
 mod iou;

@@ -1,16 +1,17 @@
 //! `circle sandbox`: money chains for development and tests, on this machine.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::json;
-use treasury_sandbox::horizon::Sandbox;
 
 use super::output;
+use crate::devnet::stellar;
 use crate::problem::Problem;
 use crate::system;
 
-/// Run a money chain for development: nothing on it is worth anything, and it ends with the process.
+/// Run a money chain for development: nothing on it is worth anything.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -36,6 +37,9 @@ struct Stellar {
     /// Close an empty ledger every so many seconds, as the network does; 0 for only with transactions.
     #[arg(long, value_name = "SECONDS", default_value_t = 5)]
     close_every: u64,
+    /// Keep the ledger in this file, and go on with what is in it.
+    #[arg(long, value_name = "FILE")]
+    keep: Option<PathBuf>,
     /// Print one JSON line when it is up.
     #[arg(long)]
     json: bool,
@@ -62,15 +66,8 @@ pub fn run(args: Args) -> Result<(), Problem> {
 }
 
 async fn serve(args: Stellar) -> Result<(), Problem> {
-    let taken = |error: std::io::Error| {
-        let reason = format!("cannot listen on {}: {error}", args.listen);
-        Problem::new("listen", reason, "choose another address with --listen")
-    };
-    let listener = tokio::net::TcpListener::bind(args.listen)
-        .await
-        .map_err(taken)?;
-    let url = format!("http://{}", listener.local_addr().map_err(taken)?);
-    let sandbox = Sandbox::new(&args.passphrase);
+    let (listener, url) = stellar::listen(args.listen).await?;
+    let sandbox = stellar::open(&args.passphrase, args.keep.as_deref())?;
     if args.json {
         output::print_json(&json!({ "horizon": url, "passphrase": args.passphrase }));
     }
@@ -78,21 +75,9 @@ async fn serve(args: Stellar) -> Result<(), Problem> {
         "a Stellar ledger is up at {url}, its passphrase is '{}'; {url}/friendbot?addr=G… opens accounts",
         args.passphrase
     ));
-    let closing = sandbox.clone();
-    let close = async move {
-        if args.close_every == 0 {
-            return std::future::pending::<()>().await;
-        }
-        loop {
-            tokio::time::sleep(Duration::from_secs(args.close_every)).await;
-            closing.close();
-        }
-    };
+    let every = Duration::from_secs(args.close_every);
     tokio::select! {
-        served = axum::serve(listener, sandbox.router()) => served.map_err(|error| {
-            Problem::new("listen", error.to_string(), "start it again")
-        }),
-        () = close => Ok(()),
+        served = stellar::serve(listener, sandbox, every) => served,
         () = system::interrupted() => Ok(()),
         () = system::parent_gone(), if args.with_parent => Ok(()),
     }

@@ -175,6 +175,9 @@ pub fn screen(status: &Status) -> String {
             format!("{} say {}", names(&diverged.differ), said(&diverged.theirs)),
         );
     }
+    for chain in &status.chains {
+        super::chains::lines(chain, &mut line);
+    }
     let waits = if status.waiting_for.is_empty() {
         "for nobody".into()
     } else {
@@ -230,7 +233,7 @@ fn short(digest: &str) -> String {
     digest.chars().take(12).collect()
 }
 
-fn age(ms: u64) -> String {
+pub(super) fn age(ms: u64) -> String {
     match ms / 1000 {
         0 => format!("{ms} ms"),
         seconds @ 1..120 => format!("{seconds} s"),

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use circle::ids::{CircleId, Key};
 use circle::iou::SignedIou;
+use ed25519_zebra::SigningKey;
 use threescript::value::AssetCode;
 
 use super::document::Rejected;
@@ -25,7 +26,7 @@ const SAMPLE_PRICE_MUSD: i64 = 50;
 /// A day's IOUs and whom they are between.
 pub struct Day {
     file: IouFile,
-    accounts: BTreeMap<String, Key>,
+    accounts: BTreeMap<String, SigningKey>,
 }
 
 impl Day {
@@ -48,12 +49,12 @@ impl Day {
         let file = iou_file::read(ious).map_err(|error| Problem::of("devnet.ious", error))?;
         // The names in a batch are not signed, so the keys decide who is who.
         let mut keyring = Keyring::new(keys);
+        let mut accounts = BTreeMap::new();
         for Party { name, key, .. } in &file.accounts {
-            let own = Key::of(
-                keyring
-                    .existing(name)
-                    .map_err(|error| Problem::of("devnet.keys", error))?,
-            );
+            let secret = *keyring
+                .existing(name)
+                .map_err(|error| Problem::of("devnet.keys", error))?;
+            let own = Key::of(&secret);
             if own != *key {
                 let reason = format!(
                     "{} says that the key of {name} is {key}, and {} holds {own}",
@@ -66,12 +67,8 @@ impl Day {
                     "name the directory of keys that the batch was made with",
                 ));
             }
+            accounts.insert(name.clone(), secret);
         }
-        let accounts = file
-            .accounts
-            .iter()
-            .map(|party| (party.name.clone(), party.key))
-            .collect();
         Ok(Self { file, accounts })
     }
 
@@ -81,8 +78,13 @@ impl Day {
     }
 
     /// The key of an account.
-    pub fn key(&self, name: &str) -> Option<Key> {
+    pub fn key(&self, name: &str) -> Option<SigningKey> {
         self.accounts.get(name).copied()
+    }
+
+    /// The keys of everybody.
+    pub fn keys(&self) -> Vec<SigningKey> {
+        self.accounts.values().copied().collect()
     }
 
     /// How many IOUs the batch has, the malformed ones among them.

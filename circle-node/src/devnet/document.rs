@@ -71,7 +71,12 @@ impl Ious {
 }
 
 /// The document, from certified state.
-pub async fn make(client: &Client, status: &Status, ious: Ious) -> Result<Value, Problem> {
+pub async fn make(
+    client: &Client,
+    status: &Status,
+    ious: Ious,
+    chain: Value,
+) -> Result<Value, Problem> {
     let payouts: At<Payouts> = client.get("/v1/payouts").await?;
     let owed: At<OwedList> = client.get("/v1/owed").await?;
     let certificate: Certificate = client
@@ -102,6 +107,8 @@ pub async fn make(client: &Client, status: &Status, ious: Ious) -> Result<Value,
         "attested_by": attested_by,
         "ious": ious,
         "owed": owed,
+        "chain": chain,
+        "wallets": payouts.answer.wallets,
         "payouts": payouts.answer.payouts,
     });
     if unsigned || !status.diverged.is_empty() {

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use circle::ids::CircleId;
+use circle::ids::{CircleId, Key};
 use ed25519_zebra::SigningKey;
 use rand::Rng;
 
-use crate::config::{Home, Ordering, Protection, SecretsConfig};
+use super::stellar::PASSPHRASE;
+use crate::config::{ChainConfig, Home, Ordering, Protection, SecretsConfig};
 use crate::genesis_file;
 use crate::keyring::Keyring;
 use crate::problem::Problem;
@@ -17,8 +18,8 @@ use crate::vault::{self, Source};
 
 /// The name of every development circle; its id follows from the name, so that IOUs can be made before it exists.
 pub const CIRCLE: &str = "devnet";
-/// The issuer of TFT on Stellar's test network.
-const TFT_ISSUER: &str = "GA47YZA3PKFUZMPLQ3B5F2E3CJIB57TGGU7SPCQT2WAEYKN766PWIMB3";
+/// The name of the key that issues TFT on the circle's own ledger.
+const ISSUER: &str = "issuer";
 /// Below the ports that systems give to outgoing connections, of which the links make thousands.
 const PORTS: std::ops::Range<u16> = 10_000..32_000;
 
@@ -34,16 +35,31 @@ pub struct Seat {
     pub key: SigningKey,
 }
 
+/// Everything that a development circle has on the disk.
+pub struct Place {
+    /// Its guardians.
+    pub seats: Vec<Seat>,
+    /// Where its Stellar ledger listens.
+    pub ledger: SocketAddr,
+    /// The file that its ledger is kept in.
+    pub kept: PathBuf,
+    /// Who issues TFT there.
+    pub issuer: SigningKey,
+}
+
 /// The name of guardian `number`, from 1.
 pub fn guardian(number: usize) -> String {
     format!("g{number}")
 }
 
 /// Makes the homes of `count` guardians in `directory`, or finds them there.
-pub fn prepare(directory: &Path, count: usize) -> Result<Vec<Seat>, Problem> {
+pub fn prepare(directory: &Path, count: usize) -> Result<Place, Problem> {
     let genesis_path = directory.join("genesis.json");
     let names: Vec<String> = (1..=count).map(guardian).collect();
     let home = |name: &String| Home::new(directory.join(name));
+    let issuer = *Keyring::new(directory.join(ISSUER))
+        .key(ISSUER)
+        .map_err(|error| Problem::of("devnet.issuer", error))?;
     if genesis_path.exists() {
         let found = genesis_file::read(&genesis_path)?.members.count();
         if found != count {
@@ -58,7 +74,7 @@ pub fn prepare(directory: &Path, count: usize) -> Result<Vec<Seat>, Problem> {
             ));
         }
     } else {
-        let ports = free_ports(2 * count)?;
+        let ports = free_ports(2 * count + 1)?;
         let at = |port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let addresses: BTreeMap<String, Vec<SocketAddr>> = names
             .iter()
@@ -73,13 +89,11 @@ pub fn prepare(directory: &Path, count: usize) -> Result<Vec<Seat>, Problem> {
             setup::member(&home, &lock, name, addresses[name].clone())
         };
         let members = names.iter().map(member).collect::<Result<Vec<_>, _>>()?;
-        let issuer = treasury_protocol::stellar::key_of_address(TFT_ISSUER)
-            .map_err(|error| Problem::of(error.code(), error))?;
         let genesis = setup::found(&Founding {
             name: CIRCLE,
             circle: Some(CircleId::of_name(CIRCLE)),
             members: &members,
-            tft_issuer: circle::ids::Key(issuer),
+            tft_issuer: Key::of(&issuer),
             time_ms: setup::now_ms(),
         })?;
         let text = genesis_file::render(&genesis, &addresses);
@@ -92,6 +106,11 @@ pub fn prepare(directory: &Path, count: usize) -> Result<Vec<Seat>, Problem> {
                 members: addresses.clone(),
                 ordering: Ordering::default(),
                 secrets: secrets(name),
+                chains: vec![ChainConfig::Stellar {
+                    network: PASSPHRASE.into(),
+                    endpoints: vec![format!("http://{}", at(ports[2 * count]))],
+                    poll_ms: Some(poll_ms(count)),
+                }],
             };
             setup::join(&home(name), joining)?;
         }
@@ -114,7 +133,38 @@ pub fn prepare(directory: &Path, count: usize) -> Result<Vec<Seat>, Problem> {
             key,
         })
     };
-    names.iter().map(seat).collect()
+    let seats = names
+        .iter()
+        .map(seat)
+        .collect::<Result<Vec<_>, Problem>>()?;
+    let ledger = ledger(&seats[0].home)?;
+    Ok(Place {
+        seats,
+        ledger,
+        kept: directory.join("stellar.ledger"),
+        issuer,
+    })
+}
+
+/// How often nodes look at the ledger, in milliseconds: the more there are, the less often.
+fn poll_ms(count: usize) -> u64 {
+    (20 * count as u64).max(250)
+}
+
+/// Where the ledger listens, as a home says.
+fn ledger(home: &Home) -> Result<SocketAddr, Problem> {
+    let config = home.read_config()?;
+    let address = config.chains.iter().find_map(|chain| {
+        let ChainConfig::Stellar { endpoints, .. } = chain;
+        endpoints.first()?.strip_prefix("http://")?.parse().ok()
+    });
+    address.ok_or_else(|| {
+        let reason = format!(
+            "{} names no ledger on this machine",
+            home.config().display()
+        );
+        Problem::new("devnet.dir", reason, "name another directory with --dir")
+    })
 }
 
 /// Real encryption, but to an identity file for each home beside the homes: ninety-nine passphrases would take minutes.
@@ -144,12 +194,4 @@ fn free_ports(count: usize) -> Result<Vec<u16>, Problem> {
         format!("no {count} free ports in a row on 127.0.0.1"),
         "stop other programs that listen there",
     ))
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_issuer_is_an_account() {
-        assert!(treasury_protocol::stellar::key_of_address(super::TFT_ISSUER).is_ok());
-    }
 }

@@ -1,8 +1,10 @@
-//! A circle on one machine: its nodes are started, its day of usage is billed, and its payout is signed.
+//! A circle on one machine: its nodes are started, its day of usage is billed, and its payout is signed, sent to a
+//! Stellar ledger, and settled.
 //!
 //! Nothing here is a short cut: the nodes are the nodes of `circle start`, and whoever drives them uses their HTTP API
 //! and signed transactions only. The nodes find their parts in key ceremonies and signatures by themselves.
 
+pub mod bank;
 mod day;
 mod document;
 mod driver;
@@ -10,13 +12,16 @@ mod homes;
 mod nodes;
 mod plan;
 mod run;
+pub mod stellar;
 
 use std::time::{Duration, Instant};
 
+use self::bank::Bank;
 use self::day::Day;
 use self::homes::Seat;
 use self::nodes::{Astray, Nodes};
 use self::run::Run;
+use self::stellar::Ledger;
 use crate::api::client::Client;
 use crate::cli::output::Progress;
 use crate::problem::Problem;
@@ -27,7 +32,9 @@ pub use self::plan::{Plan, Until};
 /// A running development circle that has been driven to where its plan says.
 pub struct Devnet {
     nodes: Nodes,
+    ledger: Ledger,
     seats: Vec<Seat>,
+    horizon: String,
     /// What is reported of it.
     pub document: serde_json::Value,
     speaker: usize,
@@ -43,7 +50,10 @@ impl Devnet {
             let mend = "use the names of consumers in the batch";
             return Err(Problem::new("devnet.escrow", reason, mend));
         }
-        let seats = homes::prepare(&plan.directory, plan.guardians)?;
+        let place = homes::prepare(&plan.directory, plan.guardians)?;
+        let seats = place.seats;
+        let horizon = format!("http://{}", place.ledger);
+        let bank = Bank::new(&horizon, place.issuer)?;
         progress.line(format!(
             "{} guardians in {}",
             plan.guardians,
@@ -62,12 +72,22 @@ impl Devnet {
             .position(|seat| !silent(seat))
             .unwrap_or_default();
         let client = Client::new(&seats[speaker].api.to_string())?;
-        let nodes = Nodes::start(&seats, plan.processes, astray.as_ref()).await?;
+        let ledger = Ledger::start(place.ledger, &place.kept, plan.processes).await?;
+        progress.line(format!("a Stellar ledger at {horizon}"));
+        let nodes = match Nodes::start(&seats, plan.processes, astray.as_ref()).await {
+            Ok(nodes) => nodes,
+            Err(problem) => {
+                ledger.stop().await;
+                return Err(problem);
+            }
+        };
         let deadline = Instant::now() + plan.timeout;
         let mut run = Run {
             plan,
             nodes,
             client,
+            bank,
+            horizon: horizon.clone(),
             progress,
             deadline,
         };
@@ -78,12 +98,15 @@ impl Devnet {
         match driven {
             Ok(document) => Ok(Self {
                 nodes: run.nodes,
+                ledger,
                 seats,
+                horizon,
                 document,
                 speaker,
             }),
             Err(problem) => {
                 run.nodes.stop_all().await;
+                ledger.stop().await;
                 Err(problem)
             }
         }
@@ -93,10 +116,12 @@ impl Devnet {
     pub fn directions(&self) -> String {
         let seat = &self.seats[self.speaker];
         let home = seat.home.path().display();
+        let ledger = self.ledger.process_id().map(|id| ("ledger".to_owned(), id));
         let processes: Vec<String> = self
             .nodes
             .process_ids()
-            .iter()
+            .into_iter()
+            .chain(ledger)
             .map(|(name, id)| format!("{name} {id}"))
             .collect();
         let processes = if processes.is_empty() {
@@ -109,8 +134,10 @@ impl Devnet {
              circle status --watch --home {home}\n  \
              circle ask '!iou.owed' --home {home}\n  \
              circle act FILE --home {home}\n\
+             The Stellar ledger is at {}.\n\
              {processes}Ctrl-C stops them.",
             self.nodes.count(),
+            self.horizon
         )
     }
 
@@ -129,5 +156,6 @@ impl Devnet {
     /// Stops all nodes.
     pub async fn stop(mut self) {
         self.nodes.stop_all().await;
+        self.ledger.stop().await;
     }
 }

@@ -13,6 +13,8 @@ use crate::problem::Problem;
 /// Until when a development circle is driven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Until {
+    /// Every payout is in the ledger, and the circle knows.
+    Settled,
     /// Every payout is signed by the group.
     Signed,
     /// Payouts wait for the stopped guardians.

@@ -6,22 +6,22 @@ use std::time::{Duration, Instant};
 use circle::ids::Key;
 use threescript::value::{Amount, Assets, Value};
 
+use super::bank::Bank;
 use super::day::Day;
 use super::document::{self, Rejected};
 use super::driver::Driver;
 use super::homes::Seat;
 use super::nodes::Nodes;
 use super::plan::{Plan, Until};
+use super::stellar::PASSPHRASE;
 use crate::api::client::Client;
-use crate::api::types::{At, OwedList, PayoutWaiting, Payouts, Receipt, Status};
+use crate::api::types::{At, OwedList, Payout, PayoutWaiting, Payouts, Receipt, Status, Wallet};
 use crate::cli::output::{self, Progress};
 use crate::iou_file::Party;
 use crate::problem::Problem;
 
 /// The wallet that pays.
 const WALLET: &str = "main";
-/// The network whose payouts are signed; nothing is sent anywhere.
-const NETWORK: &str = treasury_protocol::stellar::TESTNET_PASSPHRASE;
 /// Accounts that are registered, or deposits recorded, in one transaction.
 const ACTIONS_PER_TRANSACTION: usize = 500;
 /// Rejected IOUs that are shown while work goes on.
@@ -37,6 +37,10 @@ pub struct Run<'a> {
     pub nodes: Nodes,
     /// The API of the node that is talked to.
     pub client: Client,
+    /// The people of the day on the circle's Stellar ledger.
+    pub bank: Bank,
+    /// Where that listens.
+    pub horizon: String,
     /// For people who watch.
     pub progress: Progress,
     /// When to give up.
@@ -74,16 +78,27 @@ impl Run<'_> {
         .await?;
 
         self.register(&driver, day).await?;
+        self.bank.open(&day.keys()).await?;
+        self.progress.line(format!(
+            "{} of them have Stellar accounts that trust TFT",
+            day.keys().len()
+        ));
         self.make_key(&driver).await?;
         for name in &self.plan.stop {
             self.nodes.stop(name).await;
             self.progress.line(format!("stopped {name}"));
         }
         let ious = self.submit(&driver, day).await?;
-        self.deposit(&driver, day, &assets).await?;
+        self.deposit(day, &assets).await?;
         let height = self.roll_up(&driver, day).await?;
         let status = self.finish(height).await?;
-        document::make(&self.client, &status, ious).await
+        let chain = serde_json::json!({
+            "kind": "stellar",
+            "horizon": self.horizon,
+            "network": PASSPHRASE,
+            "issuer": treasury_protocol::stellar::address(&self.bank.issuer().0),
+        });
+        document::make(&self.client, &status, ious, chain).await
     }
 
     /// Registers the farmers and consumers of the day.
@@ -136,8 +151,8 @@ impl Run<'_> {
         if payouts.answer.wallets.is_empty() {
             let given = vec![
                 ("wallet", Value::Text(WALLET.into())),
-                ("network", Value::Text(NETWORK.into())),
-                ("sequence", Value::Int(0)),
+                ("network", Value::Text(PASSPHRASE.into())),
+                ("sequence", Value::Int(-1)),
             ];
             let start = driver.act("ceremony", "start", given)?;
             let (_, receipt) = self
@@ -159,7 +174,39 @@ impl Run<'_> {
             .await?;
         self.progress
             .line(format!("the guardians share the key of {account}"));
+        self.bank.befriend(&Key(key_of(&account)?)).await?;
+        self.until(
+            "the guardians to open the wallet's account",
+            async |client| {
+                let payouts: Option<At<Payouts>> = ready(client.get("/v1/payouts").await)?;
+                Ok(payouts.and_then(|payouts| {
+                    let At { answer, .. } = payouts;
+                    let found = answer
+                        .wallets
+                        .iter()
+                        .all(|wallet| wallet.next_sequence.is_some());
+                    let trusts =
+                        |payout: &Payout| payout.purpose == "trust" && payout.state == "settled";
+                    (found && answer.payouts.iter().any(trusts)).then_some(())
+                }))
+            },
+        )
+        .await?;
+        self.progress
+            .line("its account is open and trusts TFT".to_owned());
         Ok(())
+    }
+
+    /// The wallet, as certified state has it.
+    async fn wallet(&mut self) -> Result<Wallet, Problem> {
+        self.until("the wallet", async |client| {
+            let payouts: Option<At<Payouts>> = ready(client.get("/v1/payouts").await)?;
+            let wallets = payouts
+                .into_iter()
+                .flat_map(|payouts| payouts.answer.wallets);
+            Ok(wallets.into_iter().find(|wallet| wallet.name == WALLET))
+        })
+        .await
     }
 
     /// Submits the IOUs, many to a transaction.
@@ -223,13 +270,8 @@ impl Run<'_> {
         }
     }
 
-    /// Records deposits: for every consumer what it owes, or what the plan says.
-    async fn deposit(
-        &mut self,
-        driver: &Driver,
-        day: &Day,
-        assets: &Assets,
-    ) -> Result<(), Problem> {
+    /// Lets every consumer pay into the wallet what it owes, or what the plan says.
+    async fn deposit(&mut self, day: &Day, assets: &Assets) -> Result<(), Problem> {
         let owed: At<OwedList> = self
             .until("certified state", async |client| {
                 ready(client.get("/v1/owed").await)
@@ -244,40 +286,46 @@ impl Run<'_> {
                 units: 0,
                 asset: amount.asset.clone(),
             });
-            sum.units = sum.units.checked_add(amount.units).ok_or_else(|| {
-                Problem::new(
-                    "devnet.amount",
-                    "what a consumer owes does not fit into 64 bits",
-                    "give smaller amounts",
-                )
-            })?;
+            sum.units = sum.units.checked_add(amount.units).ok_or_else(too_much)?;
         }
         for (name, amount) in &self.plan.escrow {
             deposits.insert(name.clone(), amount.clone());
         }
         deposits.retain(|_, amount| amount.units > 0);
-        let deposits: Vec<_> = deposits.into_iter().collect();
-        let nonce = self.client.get::<Status>("/v1/status").await?.height;
-        for chunk in deposits.chunks(ACTIONS_PER_TRANSACTION) {
-            let mut actions = Vec::with_capacity(chunk.len());
-            for (name, amount) in chunk {
-                // By key, for a name may have capitals that an account in a text has not.
-                let account = day
-                    .key(name)
-                    .map_or_else(|| name.clone(), |key| key.to_string());
-                let given = vec![
-                    ("wallet", Value::Text(WALLET.into())),
-                    ("account", Value::Account(account)),
-                    ("amount", Value::Amount(amount.clone())),
-                    ("reference", Value::Text(format!("devnet-{nonce}-{name}"))),
-                ];
-                actions.push(driver.act("treasury", "deposit", given)?);
-            }
-            let (_, receipt) = self
-                .done(driver, actions, true, "the deposits to be recorded")
-                .await?;
-            refuse(&receipt, "the record of deposits")?;
+        let (mut issued, mut payments) = (BTreeMap::new(), Vec::with_capacity(deposits.len()));
+        let mut total: i64 = 0;
+        for (name, amount) in &deposits {
+            let key = day.key(name).ok_or_else(|| {
+                let reason = format!("{name} owes something and is in no IOU of the batch");
+                Problem::new(
+                    "devnet.escrow",
+                    reason,
+                    "name a directory of its own with --dir",
+                )
+            })?;
+            total = total.checked_add(amount.units).ok_or_else(too_much)?;
+            issued.insert(Key::of(&key), amount.units);
+            payments.push((key, amount.units));
         }
+        let wallet = self.wallet().await?;
+        let before = held(&wallet, assets)?;
+        let account = key_of(wallet.account.as_deref().unwrap_or_default())?;
+        self.bank.issue(&issued).await?;
+        self.bank.pay(account, payments).await?;
+        self.progress.line(format!(
+            "{} consumers paid what they owe into the wallet",
+            deposits.len()
+        ));
+        self.until("the guardians to see the payments", async |client| {
+            let payouts: Option<At<Payouts>> = ready(client.get("/v1/payouts").await)?;
+            let wallets = payouts
+                .into_iter()
+                .flat_map(|payouts| payouts.answer.wallets);
+            let wallet = wallets.into_iter().find(|wallet| wallet.name == WALLET);
+            let now = wallet.map(|wallet| held(&wallet, assets)).transpose()?;
+            Ok((now >= Some(before.saturating_add(total))).then_some(()))
+        })
+        .await?;
         self.progress
             .line(format!("{} consumers have escrow", deposits.len()));
         Ok(())
@@ -287,6 +335,7 @@ impl Run<'_> {
     async fn finish(&mut self, height: u64) -> Result<Status, Problem> {
         let plan = self.plan;
         let what = match plan.until {
+            Until::Settled => "all payouts to settle",
             Until::Signed => "all payouts to be signed",
             Until::Waiting => "the payouts to wait for the stopped guardians",
             Until::Diverged => "the divergence to be found",
@@ -306,13 +355,20 @@ impl Run<'_> {
                     names.sort();
                     names == stopped
                 };
+                let ended = |payout: &Payout| {
+                    matches!(&*payout.state, "settled" | "failed" | "lost" | "cancelled")
+                };
                 let done = match plan.until {
+                    Until::Settled => {
+                        let settled = payouts.answer.payouts.iter().all(ended);
+                        certified && settled && status.waiting.is_empty()
+                    }
                     Until::Signed => {
                         let signed = payouts
                             .answer
                             .payouts
                             .iter()
-                            .all(|payout| payout.envelope_xdr.is_some());
+                            .all(|payout| payout.envelope_xdr.is_some() || ended(payout));
                         // The last attestations make the document complete.
                         let rest = status.waiting.len() - status.payouts_waiting.len();
                         certified && signed && rest == 0
@@ -420,6 +476,31 @@ impl Run<'_> {
             tokio::time::sleep(LOOK).await;
         }
     }
+}
+
+/// The key of an account on the ledger.
+fn key_of(address: &str) -> Result<[u8; 32], Problem> {
+    treasury_protocol::stellar::key_of_address(address)
+        .map_err(|error| Problem::of(error.code(), error))
+}
+
+/// What a wallet holds of TFT, in minor units.
+fn held(wallet: &Wallet, assets: &Assets) -> Result<i64, Problem> {
+    let Some(holding) = wallet.holdings.iter().find(|one| one.asset == "TFT") else {
+        return Ok(0);
+    };
+    let amount = assets
+        .parse_amount(&format!("{} TFT", holding.amount))
+        .map_err(|error| Problem::of("devnet.amount", error))?;
+    Ok(amount.units)
+}
+
+fn too_much() -> Problem {
+    Problem::new(
+        "devnet.amount",
+        "what consumers owe does not fit into 64 bits",
+        "give smaller amounts",
+    )
 }
 
 /// What a node cannot answer yet is no error.

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use super::head::Head;
 use super::nonces::Nonces;
+use super::treasury::Treasury;
 use crate::problem::Problem;
 use crate::store::{Store, View};
 
@@ -34,6 +35,8 @@ pub struct Core {
     pub log: Arc<dyn OrderedLog>,
     /// For questions and declarations; blocks have a machine of their own.
     pub asking: Mutex<Machine>,
+    /// The money chains.
+    pub treasury: Treasury,
     /// Nonces that were handed out.
     nonces: Mutex<Nonces>,
     served: RwLock<Served>,
@@ -90,6 +93,8 @@ pub struct Parts {
     pub log: Arc<dyn OrderedLog>,
     /// A machine for questions.
     pub asking: Machine,
+    /// The money chains.
+    pub treasury: Treasury,
     /// The last committed block, shared with the check of transactions.
     pub head: Arc<Head>,
 }
@@ -104,6 +109,7 @@ impl Core {
             store,
             log,
             asking,
+            treasury,
             head,
         } = parts;
         let (executed, _) = watch::channel(head.view().head().height);
@@ -114,6 +120,7 @@ impl Core {
             store,
             log,
             asking: Mutex::new(asking),
+            treasury,
             nonces: Mutex::default(),
             served: RwLock::new(Served {
                 view: None,

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! links ─ ordering engine ─ blocks ─▶ execution thread ─▶ store ─▶ agent ─▶ transactions ─▶ ordering engine
-//!                                                           └────▶ API (reads of certified state)
+//!                                                           ├────▶ API (reads of certified state)
+//!                                                           └────▶ treasury ─▶ money chains
 //! ```
 //! Many nodes may live in one process: each has two threads of its own and shares the runtime.
 
@@ -37,6 +38,7 @@ use tokio::sync::{oneshot, watch};
 use self::core::{Core, Parts};
 use self::head::Head;
 use self::secrets::Secrets;
+use self::treasury::Treasury;
 use crate::api::server;
 use crate::config::{Config, Home, SecretsConfig};
 use crate::genesis_file;
@@ -65,6 +67,7 @@ pub struct Node {
     stop: watch::Sender<bool>,
     stop_api: oneshot::Sender<()>,
     served: tokio::task::JoinHandle<()>,
+    treasury: Vec<tokio::task::JoinHandle<()>>,
     threads: Vec<JoinHandle<()>>,
     held: Held,
 }
@@ -78,6 +81,7 @@ impl Node {
         let lock = unlock(home.clone(), config.secrets.clone(), options.passphrase).await?;
         let (me, key) = identity(home, &config, &genesis, &lock)?;
         let members = members(&config, &genesis)?;
+        let treasury = Treasury::new(&config.chains)?;
 
         let machine = Machine::new(genesis.clone(), options.fault)?;
         // With the same compiled policies. Neither executes blocks, so that a fault does not show in them.
@@ -135,6 +139,7 @@ impl Node {
             store,
             log,
             asking,
+            treasury,
             head,
         };
         let core = Core::new(parts)?;
@@ -150,6 +155,7 @@ impl Node {
                 () = stopped => {}
             }
         });
+        let treasury = treasury::start(&core, home.treasury(), &stopped);
         let runtime = Handle::current();
         let threads = [
             execution::start(core.clone(), machine, Box::new(blocks), runtime.clone()),
@@ -171,6 +177,7 @@ impl Node {
             stop,
             stop_api,
             served,
+            treasury,
             threads,
             held,
         })
@@ -211,6 +218,7 @@ impl Node {
             stop,
             stop_api,
             served,
+            treasury,
             threads,
             held,
             ..
@@ -219,6 +227,9 @@ impl Node {
         core.close();
         let _ = stop_api.send(());
         let _ = served.await;
+        for task in treasury {
+            let _ = task.await;
+        }
         core.log.shutdown().await;
         drop(core);
         let joined = tokio::task::spawn_blocking(move || {

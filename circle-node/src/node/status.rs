@@ -126,6 +126,7 @@ pub fn status(core: &Core) -> Result<Status, Problem> {
         },
         waiting,
         payouts_waiting,
+        chains: treasury::answers::chains(core, &rows)?,
         policies: answers::active(core, &rows)?,
         interpreter: interpreter(&rows)?,
         transaction_limits: [

@@ -213,7 +213,7 @@ fn matches(wanted: &str, got: &str) -> bool {
     from(&wanted, &got)
 }
 
-/// The text without what differs from run to run: hashes, heights, dates and times of day.
+/// The text without what differs from run to run: hashes, addresses, heights, ledgers, dates and times of day.
 fn masked(text: &str) -> String {
     text.lines()
         .map(|line| mask(line.trim_end()) + "\n")
@@ -237,11 +237,14 @@ fn mask(line: &str) -> String {
             "heights <n> to ",
             "\"height\":",
             "block ",
+            "ledger ",
         ];
         if number && is_height.iter().any(|before| out.ends_with(before)) {
             out.push_str("<n>");
         } else if word.len() >= 12 && word.bytes().all(hexadecimal) {
             out.push_str("<hash>");
+        } else if word.len() == 56 && word.starts_with('G') {
+            out.push_str("<address>");
         } else {
             out.push_str(&word);
         }

@@ -1,17 +1,22 @@
 //! `circle treasury`: the keys behind the circle's wallets, and what is paid from them.
 
+mod approve;
 mod backup;
 mod ceremonies;
 mod drill;
 mod protect;
+mod request;
 mod restore;
 mod sealed;
+mod send;
+mod sign;
+mod status;
 
 use std::process::ExitCode;
 
 use crate::problem::Problem;
 
-/// Look after the keys behind the circle's wallets.
+/// See where payments are, approve large ones, and look after the keys behind the circle's wallets.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -25,6 +30,10 @@ enum Verb {
     Backup(backup::Args),
     Restore(restore::Args),
     Drill(drill::Args),
+    Status(status::Args),
+    Approve(approve::Args),
+    Sign(sign::Args),
+    Send(send::Args),
 }
 
 impl Args {
@@ -36,6 +45,10 @@ impl Args {
             Verb::Backup(args) => args.json,
             Verb::Restore(args) => args.json,
             Verb::Drill(args) => args.json,
+            Verb::Status(args) => args.json,
+            Verb::Approve(args) => args.json,
+            Verb::Sign(args) => args.json,
+            Verb::Send(args) => args.json,
         }
     }
 }
@@ -48,5 +61,9 @@ pub fn run(args: Args) -> Result<ExitCode, Problem> {
         Verb::Backup(args) => backup::run(args),
         Verb::Restore(args) => restore::run(args).map(|()| ExitCode::SUCCESS),
         Verb::Drill(args) => drill::run(args),
+        Verb::Status(args) => status::run(args).map(|()| ExitCode::SUCCESS),
+        Verb::Approve(args) => approve::run(args).map(|()| ExitCode::SUCCESS),
+        Verb::Sign(args) => sign::run(args).map(|()| ExitCode::SUCCESS),
+        Verb::Send(args) => send::run(args).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -7,12 +7,13 @@ use circle::treasury::{self, Chain, Observation, PayoutState, Transaction};
 use threescript::value::{Amount, Assets};
 use treasury_protocol::ceremony::sign::Signing;
 
-use crate::api::treasury::{Check, Holding, Line, Payout, Payouts, Report, Wallet};
+use crate::api::treasury::{ChainLink, Check, Holding, Line, Payout, Payouts, Report, Wallet};
 use crate::api::types::At;
 use crate::api::values::{fixed, units};
 use crate::node::answers::assets;
 use crate::node::core::{Core, Rows};
 use crate::node::status::{missing_attestations, participants, phase_name, standings};
+use crate::node::treasury::link::Network;
 use crate::problem::Problem;
 
 /// All payouts and wallets.
@@ -34,7 +35,7 @@ pub fn payouts(core: &Core) -> Result<At<Payouts>, Problem> {
     })
 }
 
-fn one(
+pub(super) fn one(
     core: &Core,
     rows: &Rows,
     assets: &Assets,
@@ -196,6 +197,39 @@ pub fn waiting_with(payout: &treasury::Payout, paused: Option<&str>) -> String {
             hex::encode(payout.hash)
         ),
     }
+}
+
+/// The chains that this node sees, and those of the circle's wallets that it does not.
+pub fn chains(core: &Core, rows: &Rows) -> Result<Vec<ChainLink>, Problem> {
+    let wallets = treasury::wallets(&rows.state)?;
+    let on = |network: &Network| -> Vec<String> {
+        let there = wallets
+            .iter()
+            .filter(|wallet| Network::from(&wallet.chain) == *network);
+        there.map(|wallet| wallet.name.clone()).collect()
+    };
+    let seen = core.treasury.links().iter().map(|link| ChainLink {
+        wallets: on(link.network()),
+        ..link.status()
+    });
+    let mut all: Vec<ChainLink> = seen.collect();
+    let mut unseen: Vec<Network> = Vec::new();
+    for network in wallets.iter().map(|wallet| Network::from(&wallet.chain)) {
+        if core.treasury.link(&network).is_none() && !unseen.contains(&network) {
+            unseen.push(network);
+        }
+    }
+    all.extend(unseen.into_iter().map(|network| ChainLink {
+        wallets: on(&network),
+        kind: network.kind.into(),
+        network: network.id,
+        configured: false,
+        reachable: false,
+        error: None,
+        since_s: None,
+        endpoints: Vec::new(),
+    }));
+    Ok(all)
 }
 
 fn saw(observation: &Observation) -> String {

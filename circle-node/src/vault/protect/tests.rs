@@ -37,6 +37,7 @@ impl Place {
                 api: "127.0.0.1:9800".parse().unwrap(),
                 members: BTreeMap::new(),
                 ordering: Ordering::default(),
+                chains: Vec::new(),
                 secrets: secrets.clone(),
             })
             .unwrap();

@@ -4,11 +4,14 @@
 //! same bytes again if they are not ordered within a bound, and signs anew only when the old transaction can no longer take
 //! effect.
 
+mod keygen;
+mod observe;
+mod sign;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use circle::ceremonies::{self, KeygenDuty, SIGN_MESSAGES_MAX, SignDuty, SignMessage};
 use circle::digest::Hash;
 use circle::duties::{self, Agreement};
 use circle::envelope::{Body, Envelope};
@@ -21,8 +24,7 @@ use threescript::value::Value;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use treasury_protocol::ceremony::CeremonyId;
-use treasury_protocol::ceremony::keygen::{Conclusion, Participant, Phase, Received};
-use treasury_protocol::ceremony::sign::{Duty, Message, SigningNonces};
+use treasury_protocol::ceremony::sign::{Message, SigningNonces};
 
 use super::core::{Core, Rows};
 use super::secrets::Secrets;
@@ -36,6 +38,8 @@ const RESEND: Duration = Duration::from_secs(15);
 const BACKOFF: Duration = Duration::from_secs(10);
 /// The code of a transaction whose nonce was used.
 const REPLAYED: &str = "envelope.replayed";
+/// How the codes of refused observations begin.
+const OBSERVED: &str = "observation.";
 /// How often the agent looks without a new block.
 const IDLE: Duration = Duration::from_secs(2);
 
@@ -47,6 +51,7 @@ enum Task {
     Keygen { ceremony: u64, phase: u8 },
     Commit { payout: u64 },
     Share { payout: u64, session: u32 },
+    Observe { subject: Hash },
 }
 
 /// A message that is not known to be ordered yet.
@@ -94,6 +99,7 @@ pub fn start(
                 tokio::select! {
                     _ = stop.changed() => false,
                     changed = executed.changed() => changed.is_ok(),
+                    () = agent.core.treasury.told() => true,
                     () = tokio::time::sleep(IDLE) => true,
                 }
             });
@@ -168,7 +174,8 @@ impl Agent {
             self.keygen(&rows, duty)?;
         }
         self.forget_seeds(&rows)?;
-        self.sign(duties.sign)
+        self.sign(duties.sign)?;
+        self.observe(&rows)
     }
 
     /// Attestations cover everything below them, so a few a second are enough, fewer the more guardians send them.
@@ -183,209 +190,6 @@ impl Agent {
             vec![Task::Testify],
             act("circle", "testify", [("testimony", Value::Bytes(bytes))]),
         )
-    }
-
-    fn keygen(&mut self, rows: &Rows, duty: KeygenDuty) -> Result<(), Problem> {
-        let KeygenDuty {
-            ceremony,
-            keygen,
-            index,
-        } = duty;
-        let phase = keygen.phase();
-        let task = Task::Keygen {
-            ceremony,
-            phase: phase as u8,
-        };
-        if !self.is_free(&task) {
-            return Ok(());
-        }
-        let id = keygen.id();
-        let seed = match self.secrets.seed(&id)? {
-            Some(seed) => seed,
-            // The seed is on the disk before anything made from it leaves this node.
-            None if phase == Phase::Round1 => self.secrets.new_seed(&id)?,
-            None => {
-                tracing::error!(
-                    guardian = self.core.name(),
-                    ceremony,
-                    "the seed of this ceremony is lost; restore it, or start another ceremony"
-                );
-                self.pause(task);
-                return Ok(());
-            }
-        };
-        if !self.seeds.iter().any(|(number, _)| *number == ceremony) {
-            self.seeds.push((ceremony, id));
-        }
-        let received = match phase {
-            Phase::Confirm => ceremonies::received(&rows.local, ceremony)?,
-            _ => Received::default(),
-        };
-        let participant = Participant::from_seed(&seed, &keygen, index);
-        let message = participant.and_then(|participant| match phase {
-            Phase::Round1 => participant.round1(&keygen).map(|message| (message, None)),
-            Phase::Round2 => participant.round2(&keygen).map(|message| (message, None)),
-            _ => participant
-                .conclude(&keygen, &received)
-                .map(|conclusion| match conclusion {
-                    Conclusion::Confirm { share, message } => (message, Some(share)),
-                    Conclusion::Complain { message, .. } => (message, None),
-                }),
-        });
-        let (message, share) = match message {
-            Ok(made) => made,
-            Err(error) => {
-                tracing::error!(guardian = self.core.name(), ceremony, "{error}");
-                self.pause(task);
-                return Ok(());
-            }
-        };
-        if let Some(share) = share {
-            self.secrets.keep_share(&id, &share)?;
-        }
-        let action = act(
-            "ceremony",
-            "keygen",
-            [
-                ("ceremony", Value::Id(ceremony)),
-                ("message", Value::Bytes(message.encode())),
-            ],
-        );
-        self.send(vec![task], action)
-    }
-
-    /// A seed opens what was sent to its owner, so it goes when its ceremony has ended.
-    fn forget_seeds(&mut self, rows: &Rows) -> Result<(), Problem> {
-        if self.seeds.is_empty() {
-            return Ok(());
-        }
-        let ended: Vec<u64> = ceremonies::keygens(&rows.state)?
-            .into_iter()
-            .filter(|(_, keygen)| matches!(keygen.phase(), Phase::Done | Phase::Failed))
-            .map(|(number, _)| number)
-            .collect();
-        for (_, id) in self
-            .seeds
-            .extract_if(.., |(number, _)| ended.contains(number))
-        {
-            self.secrets.forget_seed(&id)?;
-        }
-        Ok(())
-    }
-
-    fn sign(&mut self, duties: Vec<SignDuty>) -> Result<(), Problem> {
-        let mut ready: Vec<(Task, SignMessage)> = Vec::new();
-        for duty in duties {
-            if ready.len() == SIGN_MESSAGES_MAX {
-                break;
-            }
-            let payout = duty.payout.id;
-            if let Some((task, message)) = self.sign_one(&duty)? {
-                ready.push((task, SignMessage { payout, message }));
-            }
-        }
-        if ready.is_empty() {
-            return Ok(());
-        }
-        let (tasks, messages): (Vec<_>, Vec<_>) = ready.into_iter().unzip();
-        let bytes = borsh::to_vec(&messages).expect("writing to memory does not fail");
-        self.send(
-            tasks,
-            act("ceremony", "sign", [("messages", Value::Bytes(bytes))]),
-        )
-    }
-
-    fn sign_one(&mut self, duty: &SignDuty) -> Result<Option<(Task, Message)>, Problem> {
-        let payout = duty.payout.id;
-        let commit = Task::Commit { payout };
-        let Some(share) = self.secrets.share(&duty.key.ceremony)? else {
-            if self.is_free(&commit) {
-                tracing::error!(
-                    guardian = self.core.name(),
-                    payout,
-                    "the share of this wallet's key is missing; restore it from a backup"
-                );
-                self.pause(commit);
-            }
-            return Ok(None);
-        };
-        match duty.duty {
-            Duty::Commit => self.commit(&share, commit),
-            Duty::Share { session } => {
-                let task = Task::Share { payout, session };
-                if !self.is_free(&task) {
-                    return Ok(None);
-                }
-                if let Some(made) = self.shares.get(&(payout, session)) {
-                    return Ok(Some((task, *made)));
-                }
-                let index = share.index();
-                let nonces = match self.nonces.remove(&payout) {
-                    Some(nonces) if nonces.belong_to(&duty.signing, session, index) => nonces,
-                    other => {
-                        // Those of another commitment stay, for it may be on its way to the log. What this session was fixed over is
-                        // lost with the process that drew it, as it should be.
-                        self.nonces.extend(other.map(|nonces| (payout, nonces)));
-                        return self.commit(&share, commit);
-                    }
-                };
-                // The bytes are computed again from this node's own state; the hash in the ceremony is not believed.
-                let hash = duty
-                    .payout
-                    .transaction
-                    .hash()
-                    .map_err(|error| Problem::of(error.code(), error))?;
-                self.secrets.answer(&hash, session)?;
-                match nonces.sign(&share, &duty.key, &duty.signing, session, &hash) {
-                    Ok(message) => {
-                        self.shares.insert((payout, session), message);
-                        Ok(Some((task, message)))
-                    }
-                    Err(error) => {
-                        tracing::error!(guardian = self.core.name(), payout, session, "{error}");
-                        self.pause(task);
-                        Ok(None)
-                    }
-                }
-            }
-            Duty::StandBy { session } => {
-                let patience = Duration::from_secs(10)
-                    + Duration::from_millis(300) * self.core.genesis.members.count() as u32;
-                let since = *self
-                    .standing_by
-                    .entry((payout, session))
-                    .or_insert_with(Instant::now);
-                if since.elapsed() < patience {
-                    Ok(None)
-                } else {
-                    self.commit(&share, commit)
-                }
-            }
-        }
-    }
-
-    fn commit(
-        &mut self,
-        share: &treasury_protocol::ceremony::KeyShare,
-        task: Task,
-    ) -> Result<Option<(Task, Message)>, Problem> {
-        let Task::Commit { payout } = task else {
-            return Ok(None);
-        };
-        if !self.is_free(&task) {
-            return Ok(None);
-        }
-        match SigningNonces::commit(share, &mut rand::rngs::OsRng) {
-            Ok((nonces, message)) => {
-                self.nonces.insert(payout, nonces);
-                Ok(Some((task, message)))
-            }
-            Err(error) => {
-                tracing::error!(guardian = self.core.name(), payout, "{error}");
-                self.pause(task);
-                Ok(None)
-            }
-        }
     }
 
     fn is_free(&self, task: &Task) -> bool {
@@ -467,7 +271,17 @@ impl Agent {
         let under_way = std::mem::take(&mut self.under_way);
         for mut sent in under_way {
             if let Some((height, receipt)) = receipt::of_transaction(&rows.local, &sent.id)? {
-                if !receipt.is_ok() {
+                if receipt.code.starts_with(OBSERVED) {
+                    // A quorum was faster, so that the circle knows already.
+                    tracing::debug!(
+                        guardian = self.core.name(),
+                        height,
+                        "{} [{}]",
+                        receipt.message,
+                        receipt.code
+                    );
+                    sent.tasks.into_iter().for_each(|task| self.pause(task));
+                } else if !receipt.is_ok() {
                     tracing::warn!(guardian = self.core.name(), height, tasks = ?sent.tasks, "{} [{}]", receipt.message, receipt.code);
                     // A nonce that somebody else used is no reason to wait.
                     if receipt.code != REPLAYED {

@@ -1,0 +1,248 @@
+//! The circle's questions to Stellar, and what Horizons answer to them.
+
+use std::collections::BTreeMap;
+
+use circle::genesis::{Genesis, Home};
+use circle::treasury::{Address, Observation, Outcome, Payout, Question, Transaction, Wallet};
+use threescript::value::{Amount, AssetCode};
+use treasury_chains::endpoints::Timeouts;
+use treasury_chains::stellar::{
+    self, Direction, Horizon, HorizonError, Movement, Sought, Submission,
+};
+use treasury_protocol::stellar::{Asset, AssetCode as StellarCode};
+
+use crate::problem::Problem;
+use crate::setup::now_ms;
+
+/// Entries in one page of movements or fees.
+const PAGE: u16 = 200;
+
+/// Horizons of one network.
+pub struct Stellar {
+    horizon: Horizon,
+}
+
+/// A question, with what a Horizon has to know beside it.
+pub struct Asked {
+    /// The question.
+    pub question: Question,
+    /// The most that the payee of [`Question::Receives`] is to get at once, in minor units.
+    pub units: i64,
+    /// The ledger in which the balance of [`Question::Claim`] was made.
+    pub made_in: u32,
+}
+
+/// Payments to a wallet behind a cursor.
+pub struct Payments {
+    /// What arrived, with its place: the oldest first.
+    pub arrived: Vec<(u64, Observation)>,
+    /// The last place that was read.
+    pub cursor: u64,
+}
+
+impl Stellar {
+    pub fn new(endpoints: &[String], network: &str, timeouts: Timeouts) -> Result<Self, Problem> {
+        let horizon = Horizon::new(endpoints, network, timeouts).map_err(|error| {
+            let mend = "mend `chains` in circle.toml";
+            Problem::new("config.chains", error.to_string(), mend)
+        })?;
+        Ok(Self { horizon })
+    }
+
+    /// The servers, and how often each was contradicted by the others.
+    pub fn endpoints(&self) -> Vec<(String, u64)> {
+        let all = self.horizon.endpoints().status().into_iter();
+        all.map(|one| (one.name, one.contradictions)).collect()
+    }
+
+    /// The servers that gave no usable answer to the last question, and why.
+    pub fn faults(&self) -> Vec<(String, String)> {
+        let all = self.horizon.endpoints().status().into_iter();
+        all.filter_map(|one| Some((one.name, one.fault?.to_string())))
+            .collect()
+    }
+
+    /// The last ledger of each server that answers, and its age in seconds.
+    pub async fn reach(&self) -> BTreeMap<String, (u64, u64)> {
+        let now_s = now_ms() / 1000;
+        // How far back a server's history goes matters to who reads payments, and is judged there.
+        let all = self.horizon.check(u32::MAX).await.into_iter();
+        all.filter_map(|(name, reach)| {
+            let reach = reach.ok()?;
+            let age_s = now_s.saturating_sub(reach.last_closed_at_s);
+            Some((name, (u64::from(reach.last_ledger), age_s)))
+        })
+        .collect()
+    }
+
+    /// What is to be reported in answer to a question, if anything is.
+    pub async fn answer(&self, asked: &Asked) -> Result<Option<Observation>, HorizonError> {
+        let question = &asked.question;
+        Ok(match question {
+            Question::Account { wallet } => {
+                let account = self.account(wallet.address.as_ref()).await?;
+                account.and_then(|account| question.account(account.sequence))
+            }
+            Question::Outcome { payout, .. } => question.outcome(self.outcome(payout).await?),
+            Question::Receives {
+                address,
+                asset,
+                home,
+                ..
+            } => question.receives(self.receives(address, asset, home, asked.units).await?),
+            Question::Claim { balance, .. } => {
+                let found = self.horizon.claimable(balance, asked.made_in).await?;
+                question.claim(found.is_some())
+            }
+        })
+    }
+
+    async fn account(
+        &self,
+        address: Option<&Address>,
+    ) -> Result<Option<stellar::Account>, HorizonError> {
+        match address {
+            None => Ok(None),
+            Some(Address::Stellar { key, .. }) => Ok(self.horizon.snapshot(&key.0).await?.account),
+            Some(Address::Ethereum(_)) => Ok(None),
+        }
+    }
+
+    async fn outcome(&self, payout: &Payout) -> Result<Outcome, HorizonError> {
+        let Transaction::Stellar { batch, .. } = &payout.transaction else {
+            return Ok(Outcome::Pending);
+        };
+        let sought = Sought {
+            hash: payout.hash,
+            source: batch.source,
+            sequence: batch.sequence,
+            max_time_s: batch.time_bounds.max,
+        };
+        Ok(match self.horizon.outcome(&sought).await? {
+            stellar::Outcome::Pending => Outcome::Pending,
+            stellar::Outcome::Passed { sequence } => Outcome::Passed { sequence },
+            stellar::Outcome::Expired => Outcome::Expired,
+            stellar::Outcome::Included {
+                ledger,
+                succeeded,
+                fee_stroops,
+            } => Outcome::Included {
+                ledger: ledger.into(),
+                succeeded,
+                fee: fee_stroops,
+            },
+        })
+    }
+
+    async fn receives(
+        &self,
+        address: &Address,
+        asset: &AssetCode,
+        home: &Home,
+        units: i64,
+    ) -> Result<bool, HorizonError> {
+        let (Address::Stellar { key, .. }, Home::Stellar { issuer }) = (address, home) else {
+            return Ok(false);
+        };
+        // Whoever issues an asset takes it back without trusting itself.
+        if *issuer == Some(*key) {
+            return Ok(true);
+        }
+        let Some(asset) = chain_asset(asset, home) else {
+            return Ok(false);
+        };
+        let account = self.account(Some(address)).await?;
+        Ok(account.is_some_and(|account| account.receives(&asset, units)))
+    }
+
+    /// What a wallet holds of the circle's assets that live here, in minor units. Fees that it paid are added to the native coin:
+    /// the circle's books do not count them.
+    pub async fn holdings(
+        &self,
+        wallet: &Wallet,
+        genesis: &Genesis,
+    ) -> Result<Vec<(AssetCode, i64)>, HorizonError> {
+        let account = self.account(wallet.address.as_ref()).await?;
+        let mut held = Vec::new();
+        for (code, asset) in assets(genesis) {
+            let balance = account.as_ref().and_then(|account| account.balance(&asset));
+            let units = balance.map_or(0, |balance| balance.units);
+            let fees = match asset {
+                Asset::Native => wallet.fees,
+                Asset::Issued { .. } => 0,
+            };
+            held.push((code.clone(), units.saturating_add(fees)));
+        }
+        Ok(held)
+    }
+
+    /// Payments of the circle's assets to a wallet behind `cursor`.
+    pub async fn payments(
+        &self,
+        wallet: &Wallet,
+        genesis: &Genesis,
+        cursor: u64,
+    ) -> Result<Payments, HorizonError> {
+        let Some(Address::Stellar { key, .. }) = &wallet.address else {
+            return Ok(Payments {
+                arrived: Vec::new(),
+                cursor,
+            });
+        };
+        let page = self.horizon.movements(&key.0, cursor, PAGE).await?;
+        let assets: Vec<(&AssetCode, Asset)> = assets(genesis).collect();
+        let arrived = page.items.iter().filter_map(|movement| {
+            let found = assets.iter().find(|(_, asset)| *asset == movement.asset);
+            let (code, _) = found?;
+            Some((movement.operation_id, received(wallet, code, movement)?))
+        });
+        Ok(Payments {
+            arrived: arrived.collect(),
+            cursor: page.cursor,
+        })
+    }
+
+    /// Sends a signed payout.
+    pub async fn submit(&self, envelope: &str) -> Result<Submission, HorizonError> {
+        self.horizon.submit(envelope).await
+    }
+}
+
+/// A payment to a wallet. What a wallet takes back from its own payouts comes from nobody, and the circle knows of it otherwise.
+fn received(wallet: &Wallet, code: &AssetCode, movement: &Movement) -> Option<Observation> {
+    if movement.direction != Direction::In || movement.units <= 0 {
+        return None;
+    }
+    Some(Observation::Received {
+        wallet: wallet.name.clone(),
+        operation: movement.name(),
+        from: movement.from.clone()?,
+        to: movement.to_user(),
+        memo: movement.memo.as_ref().map(ToString::to_string),
+        amount: Amount::new(movement.units, code.clone()),
+    })
+}
+
+/// The circle's assets that live on Stellar.
+fn assets(genesis: &Genesis) -> impl Iterator<Item = (&AssetCode, Asset)> {
+    genesis.assets.iter().filter_map(|(code, asset)| {
+        let chain = asset
+            .homes
+            .iter()
+            .find_map(|home| chain_asset(code, home))?;
+        Some((code, chain))
+    })
+}
+
+fn chain_asset(code: &AssetCode, home: &Home) -> Option<Asset> {
+    let Home::Stellar { issuer } = home else {
+        return None;
+    };
+    Some(match issuer {
+        None => Asset::Native,
+        Some(issuer) => Asset::Issued {
+            code: StellarCode::new(code.as_str()).ok()?,
+            issuer: issuer.0,
+        },
+    })
+}
