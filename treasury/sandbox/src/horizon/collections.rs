@@ -114,9 +114,12 @@ impl Request {
     fn history(self, which: Which, show: Show) -> Answer {
         let (base, with_failed) = (base(&self.headers), self.asked.with_failed());
         let joined = self.asked.with_transactions();
+        let ledgers = self.asked.ledgers(stream::is_wanted(&self.headers));
         self.answer(move |ledger| {
             let fits = |included: &&Included| {
-                (with_failed || records::succeeded(included)) && belongs(included, &which, &base)
+                ledgers.contains(&included.ledger)
+                    && (with_failed || records::succeeded(included))
+                    && belongs(included, &which, &base)
             };
             let included = ledger.included().iter().filter(fits);
             match show {
@@ -129,6 +132,7 @@ impl Request {
                 // Effects tell themselves whom and what they concern; failed transactions have none.
                 Show::Effects => {
                     let all = ledger.included().iter();
+                    let all = all.filter(|one| ledgers.contains(&one.ledger));
                     all.flat_map(|one| effects::effects(ledger, one, &base))
                         .filter(|effect| match &which {
                             Which::All => true,

@@ -1,5 +1,7 @@
 //! Pages of collections: cursor, order and limit, and the links to the next page.
 
+use std::ops::RangeInclusive;
+
 use axum::http::Uri;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -41,6 +43,21 @@ impl Asked {
     /// Whether operations are wanted with their transactions.
     pub fn with_transactions(&self) -> bool {
         self.join.as_deref() == Some("transactions")
+    }
+
+    /// The ledgers that entries behind the cursor may be in, so that no others have to be looked through. A stream goes upwards
+    /// whatever the order says.
+    pub fn ledgers(&self, is_stream: bool) -> RangeInclusive<u32> {
+        let place = self.cursor.as_deref().and_then(|cursor| {
+            let operation = cursor.split('-').next()?;
+            operation.parse::<u64>().ok()
+        });
+        let ledger = place.map(|place| (place >> 32) as u32);
+        match (ledger, self.order.as_deref()) {
+            (None, _) => 0..=u32::MAX,
+            (Some(ledger), Some("desc")) if !is_stream => 0..=ledger,
+            (Some(ledger), _) => ledger..=u32::MAX,
+        }
     }
 
     fn descending(&self) -> Result<bool, Problem> {
@@ -134,6 +151,25 @@ pub fn pick(mut entries: Entries, cursor: Option<&str>, descending: bool, limit:
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_ledgers_behind_the_cursor_are_looked_through() {
+        let check = |cursor: &str, order: &str, is_stream: bool, expected: RangeInclusive<u32>| {
+            let asked = Asked {
+                cursor: Some(cursor.to_owned()),
+                order: Some(order.to_owned()),
+                ..Asked::default()
+            };
+            assert_eq!(asked.ledgers(is_stream), expected, "{cursor} {order}");
+        };
+        let place = (7_u64 << 32 | 4096).to_string();
+        check(&place, "asc", false, 7..=u32::MAX);
+        check(&place, "desc", false, 0..=7);
+        check(&place, "desc", true, 7..=u32::MAX);
+        check(&format!("{place}-2"), "asc", false, 7..=u32::MAX);
+        check("now", "asc", false, 0..=u32::MAX);
+        check("", "", false, 0..=u32::MAX);
+    }
 
     #[test]
     fn pages_go_both_ways_from_a_cursor() {
