@@ -27,13 +27,13 @@ pub const FILE: &str = "circle.toml";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The guardian's name in the genesis.
+    /// The guardian's name.
     pub guardian: String,
     /// Where links of other members are accepted.
     pub listen: Vec<SocketAddr>,
     /// Where the API listens. Everybody who reaches it can read the circle's state; it is meant for loopback.
     pub api: SocketAddr,
-    /// Where the links of the members are, by name.
+    /// Where the links of the members are, by name. Who is not named here is where the circle was told with the admission.
     pub members: BTreeMap<String, Vec<SocketAddr>>,
     /// How fast blocks are made.
     #[serde(default)]

@@ -2,6 +2,7 @@
 
 use crate::account::{Account, NonceWindow, check_name, check_roles};
 use crate::ids::Key;
+use crate::member::Member;
 use crate::rejection::{Failure, require};
 use crate::state::{KeyValue, Overlay, StoreFault};
 use crate::table::Table;
@@ -43,6 +44,31 @@ pub fn register(
     BY_KEY.put(rows, key, &number);
     put(rows, &account);
     Ok(account)
+}
+
+/// Gives the account of a member the role of a guardian, or takes it. An account that a node lacks, because it went astray, is
+/// registered if its name is free.
+pub(crate) fn set_guardian(
+    rows: &mut Overlay,
+    member: &Member,
+    is_guardian: bool,
+) -> Result<(), StoreFault> {
+    const ROLE: &str = "guardian";
+    let mut account = match by_key(rows, &member.key)? {
+        Some(account) => account,
+        None => match register(rows, &member.name, member.key, Vec::new()) {
+            Ok(account) => account,
+            Err(Failure::Rejected(_)) => return Ok(()),
+            Err(Failure::Fault(fault)) => return Err(fault),
+        },
+    };
+    account.roles.retain(|role| role != ROLE);
+    if is_guardian {
+        account.roles.push(ROLE.into());
+        account.roles.sort();
+    }
+    put(rows, &account);
+    Ok(())
 }
 
 /// Writes an account back.

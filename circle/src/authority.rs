@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::account::Account;
 use crate::ids::Key;
-use crate::member::Members;
 use crate::rejection::{Rejection, require};
+use crate::roster::Roster;
 
 /// Who is acting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub enum Authority {
 
 impl Authority {
     /// The authority of a transaction that `account` sent and `signers` signed.
-    pub fn of(account: &Account, signers: &BTreeSet<Key>, members: &Members) -> Self {
+    pub fn of(account: &Account, signers: &BTreeSet<Key>, members: &Roster) -> Self {
         let members_signed = signers
             .iter()
             .filter(|key| members.index_of(key).is_some())
@@ -62,12 +62,12 @@ impl Authority {
     }
 
     /// The index of the member who acts.
-    pub fn member(&self, members: &Members) -> Result<u32, Rejection> {
+    pub fn member(&self, members: &Roster) -> Result<u32, Rejection> {
         let index = match self {
             Self::Account { key, .. } => members.index_of(key),
             Self::Circle => None,
         };
-        index.map(|index| index as u32).ok_or_else(|| {
+        index.ok_or_else(|| {
             Rejection::new(
                 "authority.guardian",
                 format!(

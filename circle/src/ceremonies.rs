@@ -6,13 +6,13 @@ use treasury_protocol::ceremony::sign::{self, Signing};
 use treasury_protocol::ceremony::{CeremonyId, GroupKey};
 
 use crate::digest::digest;
-use crate::genesis::Genesis;
 use crate::ids::{CircleId, Key};
 use crate::rejection::{Failure, Rejection, require};
+use crate::roster::Roster;
 use crate::session::Session;
 use crate::state::{KeyValue, Overlay, StoreFault};
 use crate::table::Table;
-use crate::treasury::{self, Payout, PayoutState};
+use crate::treasury::{self, Payout, PayoutState, Scheme};
 
 /// A message that a key ceremony waits for from one guardian.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +53,8 @@ pub struct SignMessage {
 pub const SIGN_MESSAGES_MAX: usize = 64;
 
 const KEYGENS: Table<Keygen> = Table::new(b"kkg", "a key ceremony");
+// The indexes of the guardians who take part, in the order of their numbers in the ceremony.
+const PARTICIPANTS: Table<Vec<u32>> = Table::new(b"kki", "the participants of a key ceremony");
 const KEYS: Table<GroupKey> = Table::new(b"kkk", "a group key");
 // Those that are going on; a finished one moves over, so that a block looks at few of them.
 const SIGNINGS: Table<Signing> = Table::new(b"kks", "a signing session");
@@ -65,23 +67,26 @@ pub fn ceremony_id(circle: CircleId, number: u64) -> CeremonyId {
     CeremonyId(digest("guardian-circle/v1/ceremony", &(circle, number)))
 }
 
-/// Begins a key ceremony of all members. Returns its number.
+/// Begins a key ceremony of `members`, who are its participants whatever becomes of them. Returns its number.
 pub(crate) fn begin_keygen(
     rows: &mut Overlay,
-    genesis: &Genesis,
+    circle: CircleId,
+    members: &Roster,
     threshold: u16,
 ) -> Result<u64, Failure> {
     let numbers = KEYGENS.all(rows, ())?;
     let number = numbers.len() as u64 + 1;
-    let guardians = genesis.members.iter().map(|member| member.key.0).collect();
+    let seats = members.seats().iter();
+    let guardians = seats.map(|seat| seat.member.key.0).collect();
     let threshold = if threshold == 0 {
-        genesis.members.quorum() as u16
+        members.quorum() as u16
     } else {
         threshold
     };
-    let keygen = Keygen::new(ceremony_id(genesis.circle, number), guardians, threshold)
+    let keygen = Keygen::new(ceremony_id(circle, number), guardians, threshold)
         .map_err(|error| Rejection::new(error.code(), error.to_string()))?;
     KEYGENS.put(rows, number, &keygen);
+    PARTICIPANTS.put(rows, number, &members.indexes().collect());
     Ok(number)
 }
 
@@ -98,7 +103,7 @@ pub(crate) fn keygen_message(
     })?;
     let refuse = |error: keygen::Rejection| Rejection::new(error.code(), error.to_string());
     let message = keygen::Message::decode(bytes).map_err(refuse)?;
-    let index = participant(guardian);
+    let index = participant(rows, number, guardian)?.ok_or_else(|| not_taking_part(number))?;
     let progress = keygen.apply(index, &message).map_err(refuse)?;
     KEYGENS.put(rows, number, &keygen);
     if let keygen::Message::Round1(_) | keygen::Message::Round2(_) = &message {
@@ -223,9 +228,11 @@ fn sign_message(rows: &mut Overlay, guardian: u32, one: &SignMessage) -> Result<
         .get(rows, one.payout)?
         .filter(|_| payout.state == PayoutState::Signing)
         .ok_or_else(missing)?;
-    let key = key_of(rows, &payout)?;
+    let (ceremony, key) = key_of(rows, &payout)?;
+    let participant =
+        participant(rows, ceremony, guardian)?.ok_or_else(|| not_taking_part(ceremony))?;
     signing
-        .apply(&key, participant(guardian), &one.message)
+        .apply(&key, participant, &one.message)
         .map_err(|error| Rejection::new(error.code(), error.to_string()))?;
     if let Some(signature) = signing.signature() {
         treasury::signed(rows, one.payout, key.public, signature)?;
@@ -237,14 +244,16 @@ fn sign_message(rows: &mut Overlay, guardian: u32, one: &SignMessage) -> Result<
     Ok(())
 }
 
-fn key_of(rows: &(impl KeyValue + ?Sized), payout: &Payout) -> Result<GroupKey, StoreFault> {
+/// The key that signs a payout, and the number of its ceremony.
+fn key_of(rows: &(impl KeyValue + ?Sized), payout: &Payout) -> Result<(u64, GroupKey), StoreFault> {
     let missing = || StoreFault::Corrupt {
         what: "a group key",
         reason: format!("wallet {} has none", payout.wallet),
     };
     let wallet = treasury::wallet(rows, &payout.wallet)?.ok_or_else(missing)?;
     let ceremony = wallet.ceremony().ok_or_else(missing)?;
-    KEYS.get(rows, ceremony)?.ok_or_else(missing)
+    let key = KEYS.get(rows, ceremony)?.ok_or_else(missing)?;
+    Ok((ceremony, key))
 }
 
 /// The public state of a payout's signing.
@@ -260,25 +269,28 @@ pub fn signing(
 
 /// What key ceremonies wait for from the member with index `guardian`.
 pub fn keygen_duties(rows: &dyn KeyValue, guardian: u32) -> Result<Vec<KeygenDuty>, StoreFault> {
-    let index = participant(guardian);
-    let waiting = |(_, keygen): &(u64, Keygen)| keygen.waiting_for().contains(&index);
-    let due = keygens(rows)?.into_iter().filter(waiting);
-    Ok(due
-        .map(|(ceremony, keygen)| KeygenDuty {
-            ceremony,
-            keygen,
-            index,
-        })
-        .collect())
+    let mut duties = Vec::new();
+    for (ceremony, keygen) in keygens(rows)? {
+        let waiting_for = keygen.waiting_for();
+        if waiting_for.is_empty() {
+            continue;
+        }
+        let index = participant(rows, ceremony, guardian)?;
+        if let Some(index) = index.filter(|index| waiting_for.contains(index)) {
+            duties.push(KeygenDuty {
+                ceremony,
+                keygen,
+                index,
+            });
+        }
+    }
+    Ok(duties)
 }
 
 /// What signing sessions wait for from the member with index `guardian`.
 pub(crate) fn sign_duties(rows: &dyn KeyValue, guardian: u32) -> Result<Vec<SignDuty>, StoreFault> {
     let mut duties = Vec::new();
     for (key, signing) in SIGNINGS.all(rows, ())? {
-        let Some(duty) = signing.duty(participant(guardian)) else {
-            continue;
-        };
         let missing = || StoreFault::Corrupt {
             what: "a signing session",
             reason: "its payout is missing".into(),
@@ -293,8 +305,11 @@ pub(crate) fn sign_duties(rows: &dyn KeyValue, guardian: u32) -> Result<Vec<Sign
         if wallet.paused.is_some() {
             continue;
         }
-        let ceremony = wallet.ceremony().ok_or_else(missing)?;
-        let key = key_of(rows, &payout)?;
+        let (ceremony, key) = key_of(rows, &payout)?;
+        let participant = participant(rows, ceremony, guardian)?;
+        let Some(duty) = participant.and_then(|index| signing.duty(index)) else {
+            continue;
+        };
         duties.push(SignDuty {
             payout,
             ceremony,
@@ -306,7 +321,78 @@ pub(crate) fn sign_duties(rows: &dyn KeyValue, guardian: u32) -> Result<Vec<Sign
     Ok(duties)
 }
 
-/// Participants are numbered from 1, members from 0.
-fn participant(guardian: u32) -> u16 {
-    guardian as u16 + 1
+/// The indexes of the guardians who take part in a ceremony; participant `i` is the one at `i - 1`.
+pub fn participants(
+    rows: &(impl KeyValue + ?Sized),
+    ceremony: u64,
+) -> Result<Vec<u32>, StoreFault> {
+    Ok(PARTICIPANTS.get(rows, ceremony)?.unwrap_or_default())
+}
+
+/// The number, from 1, that a guardian has in a ceremony, if it takes part.
+fn participant(
+    rows: &(impl KeyValue + ?Sized),
+    ceremony: u64,
+    guardian: u32,
+) -> Result<Option<u16>, StoreFault> {
+    let indexes = participants(rows, ceremony)?;
+    let at = indexes.binary_search(&guardian).ok();
+    Ok(at.map(|at| at as u16 + 1))
+}
+
+fn not_taking_part(ceremony: u64) -> Rejection {
+    Rejection::new(
+        "ceremony.participant",
+        format!(
+            "this guardian came after ceremony {ceremony} began; it holds no share of that key"
+        ),
+    )
+}
+
+/// Ends the key ceremonies that go on with a guardian who leaves: without it nobody can finish them. Signing sessions go on
+/// without its share, as they do without one who is silent.
+pub(crate) fn leave(rows: &mut Overlay, key: &Key) -> Result<(), StoreFault> {
+    for (number, mut keygen) in keygens(rows)? {
+        let ended = keygen.index_of(&key.0).map(|index| keygen.abandon(index));
+        if ended == Some(true) {
+            KEYGENS.put(rows, number, &keygen);
+        }
+    }
+    Ok(())
+}
+
+/// A wallet, if there is one, whose key could sign nothing any more with those of its holders who are in `members`: the holders
+/// that are left, and how many have to sign.
+pub(crate) fn locked_by(
+    rows: &Overlay,
+    members: &Roster,
+) -> Result<Option<(String, usize, usize)>, StoreFault> {
+    for wallet in treasury::wallets(rows)? {
+        let (left, threshold) = match &wallet.scheme {
+            Scheme::Group { ceremony } => {
+                let Some(key) = KEYS.get(rows, *ceremony)? else {
+                    continue;
+                };
+                let holders = participants(rows, *ceremony)?;
+                let stays = |index: &&u32| members.get(**index).is_some();
+                (holders.iter().filter(stays).count(), key.threshold.into())
+            }
+            Scheme::Safe { owners: None, .. } => continue,
+            Scheme::Safe {
+                threshold,
+                owners: Some(owners),
+            } => {
+                let mut left = 0;
+                for guardian in members.indexes() {
+                    let own = treasury::owner(rows, guardian)?;
+                    left += usize::from(own.is_some_and(|own| owners.contains(own)));
+                }
+                (left, *threshold as usize)
+            }
+        };
+        if left < threshold {
+            return Ok(Some((wallet.name, left, threshold)));
+        }
+    }
+    Ok(None)
 }

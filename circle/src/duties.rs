@@ -5,7 +5,9 @@ use std::sync::Arc;
 use crate::ceremonies::{self, KeygenDuty, SignDuty};
 use crate::checkpoint::{self, Checkpoint};
 use crate::gate::{self, TESTIMONY_HEIGHTS_MAX, Testimony};
-use crate::genesis::Genesis;
+use crate::ids::Key;
+use crate::membership::{self, ToConfirm};
+use crate::roster::Roster;
 use crate::state::{KeyValue, Region, RegionView, StoreFault};
 use crate::treasury::{self, OwnerDuties};
 
@@ -16,6 +18,8 @@ pub struct Duties {
     pub attest: Option<Checkpoint>,
     /// What to testify, if others concluded otherwise and this guardian speaks for those who agree with it.
     pub testify: Option<Vec<Testimony>>,
+    /// A change of the guardians whose decision is certified.
+    pub confirm: Option<ToConfirm>,
     /// Messages that key ceremonies wait for.
     pub keygen: Vec<KeygenDuty>,
     /// Messages that signing sessions wait for.
@@ -39,32 +43,35 @@ pub enum Agreement {
 }
 
 /// How this node stands to the others. A node in the minority stops attesting and serving reads.
-pub fn agreement(store: &Arc<dyn KeyValue>, genesis: &Genesis) -> Result<Agreement, StoreFault> {
+pub fn agreement(store: &Arc<dyn KeyValue>) -> Result<Agreement, StoreFault> {
     let state = RegionView::new(store.clone(), Region::State);
+    let members = membership::roster(&state)?;
     let mut contradicted_at = Vec::new();
-    for guardian in 0..genesis.members.count() as u32 {
+    for guardian in members.indexes() {
         contradicted_at.extend(gate::standing(&state, guardian)?.disagreed_height);
     }
     Ok(match contradicted_at.iter().min() {
         None => Agreement::Agrees,
-        Some(height) if contradicted_at.len() >= genesis.members.quorum() => {
+        Some(height) if contradicted_at.len() >= members.quorum() => {
             Agreement::Minority { height: *height }
         }
         Some(_) => Agreement::Contradicted,
     })
 }
 
-/// The duties of the member with index `guardian`, given a view of the whole store.
-pub fn duties(
-    store: &Arc<dyn KeyValue>,
-    genesis: &Genesis,
-    guardian: u32,
-) -> Result<Duties, StoreFault> {
+/// The duties of the guardian whose key is `key`, given a view of the whole store. Who is no guardian, not yet or no longer, has
+/// none.
+pub fn duties(store: &Arc<dyn KeyValue>, key: &Key) -> Result<Duties, StoreFault> {
     let state = RegionView::new(store.clone(), Region::State);
     let chain = RegionView::new(store.clone(), Region::Local);
+    let members = membership::roster(&state)?;
+    let Some(guardian) = members.index_of(key) else {
+        return Ok(Duties::default());
+    };
     Ok(Duties {
         attest: attest(&state, &chain, guardian)?,
-        testify: testify(&state, &chain, genesis, guardian)?,
+        testify: testify(&state, &chain, &members, guardian)?,
+        confirm: membership::to_confirm(&state, guardian)?,
         keygen: ceremonies::keygen_duties(&state, guardian)?,
         sign: ceremonies::sign_duties(&state, guardian)?,
         own: treasury::owner_duties(&state, guardian)?,
@@ -95,7 +102,7 @@ fn attest(
 fn testify(
     state: &dyn KeyValue,
     chain: &dyn KeyValue,
-    genesis: &Genesis,
+    members: &Roster,
     guardian: u32,
 ) -> Result<Option<Vec<Testimony>>, StoreFault> {
     let own = gate::standing(state, guardian)?;
@@ -106,7 +113,7 @@ fn testify(
     }
     let mut first_agreeing = None;
     let mut disputed_from = None;
-    for other in 0..genesis.members.count() as u32 {
+    for other in members.indexes() {
         let standing = gate::standing(state, other)?;
         if agrees(&standing) {
             first_agreeing.get_or_insert(other);

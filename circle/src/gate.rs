@@ -8,8 +8,8 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use crate::checkpoint::{self, Checkpoint, outcome_root};
 use crate::digest::Hash;
 use crate::ids::Key;
-use crate::member::Members;
 use crate::rejection::{Failure, require};
+use crate::roster::Roster;
 use crate::state::{KeyValue, Overlay, StoreFault};
 use crate::table::Table;
 
@@ -86,7 +86,7 @@ pub fn standing(rows: &(impl KeyValue + ?Sized), guardian: u32) -> Result<Standi
     Ok(STANDINGS.get(rows, guardian)?.unwrap_or_default())
 }
 
-/// The found divergences, by guardian.
+/// The found divergences, by guardian; also of those who are members no longer.
 pub fn divergences(rows: &(impl KeyValue + ?Sized)) -> Result<Vec<Divergence>, StoreFault> {
     DIVERGENCES.values(rows, ())
 }
@@ -106,7 +106,7 @@ pub struct Attested<'a> {
 pub fn attest(
     rows: &mut Overlay,
     chain: &dyn KeyValue,
-    members: &Members,
+    members: &Roster,
     now: u64,
     guardian: u32,
     key: &Key,
@@ -157,11 +157,11 @@ pub fn attest(
         standing.disagreed_height.get_or_insert(height);
     }
     STANDINGS.put(rows, guardian, &standing);
-    recompute(rows, members)
+    Ok(recompute(rows, members)?)
 }
 
 /// Takes a guardian out of the active set, which never falls below the quorum of the membership.
-pub fn bench(rows: &mut Overlay, members: &Members, guardian: u32) -> Result<(), Failure> {
+pub fn bench(rows: &mut Overlay, members: &Roster, guardian: u32) -> Result<(), Failure> {
     let mut standing = standing(rows, guardian)?;
     require(!standing.benched, "bench.already", || {
         "this guardian is benched already".into()
@@ -175,13 +175,37 @@ pub fn bench(rows: &mut Overlay, members: &Members, guardian: u32) -> Result<(),
     })?;
     standing.benched = true;
     STANDINGS.put(rows, guardian, &standing);
+    Ok(recompute(rows, members)?)
+}
+
+/// Lets a newcomer begin outside the active set; it comes in as one does who was benched, by attesting.
+pub(crate) fn expect(rows: &mut Overlay, guardian: u32) -> Result<(), StoreFault> {
+    let standing = Standing {
+        benched: true,
+        ..standing(rows, guardian)?
+    };
+    STANDINGS.put(rows, guardian, &standing);
+    Ok(())
+}
+
+/// Judges everything anew by other members. If fewer than their quorum are active, all of them become so.
+pub(crate) fn change_members(rows: &mut Overlay, members: &Roster) -> Result<(), StoreFault> {
+    if active(rows, members)?.len() < members.quorum() {
+        for guardian in members.indexes() {
+            let mut standing = standing(rows, guardian)?;
+            if standing.benched {
+                standing.benched = false;
+                STANDINGS.put(rows, guardian, &standing);
+            }
+        }
+    }
     recompute(rows, members)
 }
 
 /// The indexes of the active guardians.
-pub fn active(rows: &(impl KeyValue + ?Sized), members: &Members) -> Result<Vec<u32>, StoreFault> {
+pub fn active(rows: &(impl KeyValue + ?Sized), members: &Roster) -> Result<Vec<u32>, StoreFault> {
     let mut active = Vec::with_capacity(members.count());
-    for guardian in 0..members.count() as u32 {
+    for guardian in members.indexes() {
         if !standing(rows, guardian)?.benched {
             active.push(guardian);
         }
@@ -247,10 +271,10 @@ pub fn testified(rows: &(impl KeyValue + ?Sized), guardian: u32) -> Result<u64, 
 }
 
 /// Certified: the highest height to which a quorum of the members agrees. Unanimous: to which every active one does.
-fn recompute(rows: &mut Overlay, members: &Members) -> Result<(), Failure> {
+fn recompute(rows: &mut Overlay, members: &Roster) -> Result<(), StoreFault> {
     let mut agreed = Vec::with_capacity(members.count());
     let mut unanimous = u64::MAX;
-    for guardian in 0..members.count() as u32 {
+    for guardian in members.indexes() {
         let standing = standing(rows, guardian)?;
         agreed.push(standing.agreed_height);
         if !standing.benched {

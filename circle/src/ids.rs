@@ -28,6 +28,11 @@ impl Key {
         Self(VerificationKeyBytes::from(secret).into())
     }
 
+    /// Whether these bytes are a point of the curve, so that the key can have signed anything.
+    pub fn is_valid(&self) -> bool {
+        VerificationKey::try_from(self.0).is_ok()
+    }
+
     /// Whether `signature` is this key's over `digest`, by the rules of ZIP-215.
     pub fn verifies(&self, digest: &Hash, signature: &[u8; 64]) -> bool {
         VerificationKey::try_from(self.0).is_ok_and(|key| {

@@ -17,6 +17,7 @@ use crate::fault::Fault;
 use crate::genesis::Genesis;
 use crate::ids::Key;
 use crate::ledger;
+use crate::membership;
 use crate::natives;
 use crate::outbox;
 use crate::policies::{self, Language, Library};
@@ -130,6 +131,7 @@ impl Machine {
                 i64::try_from(self.genesis.time_ms / 1000).unwrap_or(i64::MAX),
             );
         }
+        membership::found(&mut rows, &self.genesis);
         self.genesis.interpreter().put(&mut rows);
         rows.put(b"kz".to_vec(), self.genesis.digest().to_vec());
         Ok(batch(&*empty, rows.changes(), 0)?)
@@ -216,7 +218,7 @@ impl Machine {
         })
     }
 
-    /// Opens a block over rows: what is due becomes active. The second result says whether anything did.
+    /// Opens a block over rows: what is due becomes active, and guardians come and go. The second result says whether anything did.
     pub(crate) fn open(
         &mut self,
         mut rows: Overlay,
@@ -224,6 +226,7 @@ impl Machine {
         height: u64,
         time_ms: u64,
     ) -> Result<(Box<Session>, bool), StoreFault> {
+        let changed = membership::turn(&mut rows, height)?;
         let mut activated = policies::activate_due(&mut rows, height)?;
         if let Some(trial) = &self.trial
             && trial.hold(&mut rows, height)?
@@ -241,7 +244,7 @@ impl Machine {
             policies::drop_params(&mut rows, policy, &self.assets)?;
         }
         let session = Session::new(context, rows, local);
-        Ok((Box::new(session), !activated.is_empty()))
+        Ok((Box::new(session), changed || !activated.is_empty()))
     }
 
     /// What a block over these rows knows.
@@ -255,6 +258,7 @@ impl Machine {
             height,
             time_ms,
             genesis: self.genesis.clone(),
+            members: Arc::new(membership::roster(rows)?),
             assets: self.assets.clone(),
             language: self.language.clone(),
             policies: Arc::new(self.library.active(rows, &self.language)?),

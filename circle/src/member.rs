@@ -19,7 +19,7 @@ pub struct Member {
     pub key: Key,
 }
 
-/// The members in the order of their indexes. Participant `i` of a ceremony is member `i - 1`.
+/// The members that a circle starts with, in the order of their indexes. Who they are later says a [`Roster`](crate::roster::Roster).
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct Members(Vec<Member>);
 

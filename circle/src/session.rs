@@ -15,10 +15,10 @@ use crate::authority::Authority;
 use crate::emitted::Emitted;
 use crate::genesis::Genesis;
 use crate::host::PolicyHost;
-use crate::member::Members;
 use crate::policies::{self, Language};
 use crate::receipt::{Effect, Event, Place};
 use crate::rejection::{Failure, Rejection};
+use crate::roster::Roster;
 use crate::state::{Overlay, Savepoint, StoreFault};
 
 /// How many operations the policies of a block take before what follows is refused. What the kernel does, such as attesting, is
@@ -45,6 +45,8 @@ pub struct BlockContext {
     pub time_ms: u64,
     /// What the circle started with.
     pub genesis: Arc<Genesis>,
+    /// The guardians of this height.
+    pub members: Arc<Roster>,
     /// The decimals of its assets.
     pub assets: Arc<Assets>,
     /// What policies are compiled against.
@@ -60,8 +62,8 @@ impl BlockContext {
     }
 
     /// The guardians.
-    pub fn members(&self) -> &Members {
-        &self.genesis.members
+    pub fn members(&self) -> &Roster {
+        &self.members
     }
 }
 

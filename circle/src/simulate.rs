@@ -22,7 +22,7 @@ const BYTES_MAX: usize = 1024 * 1024;
 
 /// The tables of the kernel by the prefix of their keys, as people read them. Rows that only help to find others are not
 /// listed, and the books of the ledger are money.
-const KERNEL_TABLES: [(&[u8], &str); 32] = [
+const KERNEL_TABLES: [(&[u8], &str); 36] = [
     (b"k2", "owed"),
     (b"k3a", "payees"),
     (b"k3c", "claimables"),
@@ -36,6 +36,10 @@ const KERNEL_TABLES: [(&[u8], &str); 32] = [
     (b"k3v", "confirmations"),
     (b"k3w", "confirmers"),
     (b"k3z", "owner_signatures"),
+    (b"k4c", "confirmations_of_guardians"),
+    (b"k4f", "next_change_of_guardians"),
+    (b"k4q", "changes_of_guardians"),
+    (b"k4r", "rosters"),
     (b"ka", "accounts"),
     (b"kd", "divergences"),
     (b"ke", "wallets"),

@@ -30,7 +30,7 @@ pub trait OrderedLog: Send + Sync + 'static {
 
     /// Makes `members` order the blocks from `effective_height` on.
     ///
-    /// To be called while a block at or below `effective_height - 2` is executed, that is before the stream is asked for
+    /// To be called inside a tokio runtime, while a block at or below `effective_height - 2` is executed, that is before the stream is asked for
     /// the block after it. A later call for the same height replaces the earlier one. Nothing is remembered over a
     /// restart: what the state knows is handed over again at start.
     fn change_members(

@@ -12,6 +12,7 @@ use circle::envelope::{Body, Envelope};
 use circle::genesis::Genesis;
 use circle::ids::{Key, sign};
 use circle::machine::{Executed, Machine};
+use circle::membership::ToConfirm;
 use circle::receipt::Receipt;
 use circle::state::{Head, KeyValue, Memory, Region, RegionView};
 use circle::treasury::{OwnedPayout, Payout, ownership};
@@ -33,8 +34,9 @@ pub struct Guardian {
     pub store: Memory,
     /// Whether it executes and sends; a stopped one does neither.
     pub running: bool,
+    /// Whether it gives up on a signing session that others leave open, as a node does after a while.
+    pub impatient: bool,
     machine: Machine,
-    index: u32,
     nonce: u64,
     rng: ChaCha20Rng,
     seeds: BTreeMap<u64, Seed>,
@@ -55,8 +57,8 @@ impl Guardian {
             secret,
             store,
             running: true,
+            impatient: false,
             machine,
-            index,
             nonce: 0,
             rng,
             seeds: BTreeMap::new(),
@@ -134,9 +136,9 @@ impl Guardian {
     /// The messages that this guardian owes after the last block.
     pub fn duties(&mut self, genesis: &Genesis) -> Vec<Vec<u8>> {
         let view = self.view();
-        let due = duties(&view, genesis, self.index).expect("memory does not fail");
+        let due = duties(&view, &Key::of(&self.secret)).expect("memory does not fail");
         let mut actions = Vec::new();
-        let astray = matches!(agreement(&view, genesis), Ok(Agreement::Minority { .. }));
+        let astray = matches!(agreement(&view), Ok(Agreement::Minority { .. }));
         if let Some(checkpoint) = due
             .attest
             .filter(|checkpoint| !astray && checkpoint.height > self.attested)
@@ -150,6 +152,9 @@ impl Guardian {
                 "testify",
                 vec![("testimony", Value::Bytes(encode(&testimony)))],
             ));
+        }
+        if let Some(due) = due.confirm {
+            actions.push(confirm(&due));
         }
         for duty in due.keygen {
             actions.push(self.keygen(&duty));
@@ -233,7 +238,8 @@ impl Guardian {
         let share = self.shares.get(&due.ceremony)?;
         let payout = due.payout.id;
         let message = match due.duty {
-            Duty::Commit => {
+            Duty::StandBy { .. } if !self.impatient => return None,
+            Duty::Commit | Duty::StandBy { .. } => {
                 let (nonces, message) =
                     SigningNonces::commit(share, &mut self.rng).expect("the share is sound");
                 self.nonces.insert(payout, nonces);
@@ -245,7 +251,6 @@ impl Guardian {
                     .sign(share, &due.key, &due.signing, session, &due.payout.hash)
                     .expect("the session is this payout's")
             }
-            Duty::StandBy { .. } => return None,
         };
         Some(SignMessage { payout, message })
     }
@@ -303,6 +308,18 @@ pub fn attest(secret: &SigningKey, checkpoint: &Checkpoint) -> Action {
             ("height", Value::Int(checkpoint.height as i64)),
             ("checkpoint", Value::Bytes(digest.to_vec())),
             ("signature", Value::Bytes(sign(secret, &digest).to_vec())),
+        ],
+    )
+}
+
+/// The action that confirms a change of the guardians.
+pub fn confirm(due: &ToConfirm) -> Action {
+    act(
+        "circle",
+        "confirm",
+        vec![
+            ("epoch", Value::Int(due.epoch as i64)),
+            ("change", Value::Bytes(encode(&due.change))),
         ],
     )
 }

@@ -12,6 +12,7 @@ use circle::ids::{CircleId, Key};
 use circle::iou::{Iou, Price, SignedIou};
 use circle::machine::Machine;
 use circle::member::{Member, Members};
+use circle::membership;
 use circle::policies::{Language, Library};
 use circle::receipt::Receipt;
 use circle::session::{BlockContext, Session};
@@ -156,18 +157,9 @@ impl Simulation {
     /// Orders what the guardians owe, block after block, until nobody owes anything. At most 40 blocks.
     pub fn settle(&mut self) {
         for _ in 0..40 {
-            let genesis = self.genesis.clone();
-            let running = self
-                .guardians
-                .iter_mut()
-                .filter(|guardian| guardian.running);
-            let due: Vec<Vec<u8>> = running
-                .flat_map(|guardian| guardian.duties(&genesis))
-                .collect();
-            if due.is_empty() {
+            if !self.step() {
                 return;
             }
-            self.block(due);
         }
         panic!("the guardians never come to rest");
     }
@@ -175,6 +167,44 @@ impl Simulation {
     /// The clock, in milliseconds since 1970.
     pub fn time_ms(&self) -> u64 {
         self.time_ms
+    }
+
+    /// Orders what the running guardians owe now in one block. False, without a block, if that is nothing.
+    pub fn step(&mut self) -> bool {
+        let genesis = self.genesis.clone();
+        let running = self
+            .guardians
+            .iter_mut()
+            .filter(|guardian| guardian.running);
+        let due: Vec<Vec<u8>> = running
+            .flat_map(|guardian| guardian.duties(&genesis))
+            .collect();
+        if due.is_empty() {
+            return false;
+        }
+        self.block(due);
+        true
+    }
+
+    /// A node of somebody who is no guardian yet; it executes the whole log. Returns its place among the guardians.
+    pub fn newcomer(&mut self, name: &str) -> usize {
+        let secret = SigningKey::from_bytes(&digest("simulation/newcomer", &name));
+        let machine = Machine::new(self.genesis.clone(), None).expect("the genesis is sound");
+        let index = self.guardians.len();
+        let mut guardian = Guardian::new(machine, index as u32, secret, index as u64);
+        for block in &self.blocks {
+            guardian.execute(block);
+        }
+        self.guardians.push(guardian);
+        index
+    }
+
+    /// Orders empty blocks up to `height`, and settles.
+    pub fn until(&mut self, height: u64) {
+        while (self.blocks.len() as u64) < height {
+            self.block(Vec::new());
+        }
+        self.settle();
     }
 
     /// Lets time pass without blocks.
@@ -358,6 +388,7 @@ impl Simulation {
             height: self.blocks.len() as u64 + 1,
             time_ms: self.time_ms + 90 * DAY_MS,
             genesis: Arc::new(self.genesis.clone()),
+            members: Arc::new(membership::roster(&*rows).expect("memory does not fail")),
             assets,
             language,
             policies: Arc::new(active.expect("memory does not fail")),

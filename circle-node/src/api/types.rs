@@ -43,8 +43,10 @@ pub struct Status {
     pub waiting_for: Vec<String>,
     /// The same by what waits.
     pub waiting: Vec<Waiting>,
-    /// Guardians out of the active set by a decision of the circle.
+    /// Guardians out of the active set: by a decision of the circle, or because they are new and did not attest yet.
     pub benched: Vec<String>,
+    /// Since when these are the guardians, and how they will change.
+    pub membership: Membership,
     /// `agrees`, `contradicted`, or `minority` if this node itself went astray.
     pub agreement: String,
     /// Who concluded otherwise than this node.
@@ -67,6 +69,36 @@ pub struct Status {
     pub transaction_limits: BTreeMap<String, u64>,
     /// Why the node stopped executing, if it did.
     pub failure: Option<String>,
+}
+
+/// Since when the guardians are who they are, and what is decided to change.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Membership {
+    /// How many changes there were.
+    pub epoch: u64,
+    /// The first height of these guardians.
+    pub from_height: u64,
+    /// How many of them are more than two thirds.
+    pub quorum: usize,
+    /// What the guardian of this node is: `guardian`, `newcomer` (not yet) or `removed` (no longer).
+    pub own: String,
+    /// What is decided and not in force, in the order in which it will be.
+    pub pending: Vec<PendingChange>,
+}
+
+/// One decided change of the guardians.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PendingChange {
+    /// `admit` or `remove`.
+    pub change: String,
+    /// Whom.
+    pub guardian: String,
+    /// The height of the decision, while it waits to be certified and confirmed.
+    pub decided_height: Option<u64>,
+    /// The height from which it holds, once it is confirmed.
+    pub effective_height: Option<u64>,
+    /// Whose nodes did not confirm it yet; enough do.
+    pub waiting_for: Vec<String>,
 }
 
 /// One thing that waits, and for whom.
@@ -104,6 +136,8 @@ pub struct Guardian {
     pub name: String,
     /// The key.
     pub key: String,
+    /// Where its node is reached, if the circle was told so with its admission.
+    pub addresses: Vec<String>,
     /// Whether this node has a link to it; none for the node itself.
     pub connected: Option<bool>,
     /// The height that it attested last.

@@ -195,7 +195,7 @@ impl Acting<'_> {
             .iter()
             .map(|signed| self.name(&signed.key))
             .collect();
-        let quorum = self.circle.genesis.members.quorum();
+        let quorum = self.circle.quorum;
         if self.args.json {
             let id = hex::encode(envelope.body.id());
             output::print_json(
@@ -212,9 +212,8 @@ impl Acting<'_> {
     }
 
     fn name(&self, key: &Key) -> String {
-        let mut members = self.circle.genesis.members.iter();
-        let member = members.find(|member| member.key == *key);
-        member.map_or_else(|| key.to_string(), |member| member.name.clone())
+        let key = key.to_string();
+        self.circle.guardians.get(&key).cloned().unwrap_or(key)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What every verb that acts in a circle does: make an action as it is declared, sign it, send it, and wait for what becomes of it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use threescript::value::{Assets, Value, parse_duration};
 
 use super::target::Target;
 use crate::api::client::Client;
-use crate::api::types::{Account, Submitted, Transaction};
+use crate::api::types::{Account, Status, Submitted, Transaction};
 use crate::config::Home;
 use crate::keyring::Keyring;
 use crate::problem::Problem;
@@ -23,6 +24,10 @@ use crate::vault::{self, Lock, Source};
 pub struct Circle {
     /// What the circle started with.
     pub genesis: Genesis,
+    /// The names of its guardians by their keys.
+    pub guardians: BTreeMap<String, String>,
+    /// How many of them speak for the circle.
+    pub quorum: usize,
     /// The node's API.
     pub client: Client,
 }
@@ -31,8 +36,12 @@ impl Circle {
     /// The circle of the node that `target` names.
     pub async fn at(target: &Target) -> Result<Self, Problem> {
         let client = target.client()?;
+        let status: Status = client.get("/v1/status").await?;
+        let guardians = status.guardians.into_iter();
         Ok(Self {
             genesis: client.genesis().await?,
+            guardians: guardians.map(|one| (one.key, one.name)).collect(),
+            quorum: status.membership.quorum,
             client,
         })
     }

@@ -1,10 +1,14 @@
 //! `circle init`: a guardian's home, and the genesis of a circle.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use circle::genesis::Genesis;
+use circle::ids::Key;
 use serde_json::json;
+use threescript::action::{Action, Mark, render};
+use threescript::value::Value;
 
 use super::output;
 use super::protecting::Protect;
@@ -33,6 +37,9 @@ const TFT_ISSUER: &str = "GBOVQKJYHXRR3DX6NOX2RRYFRCUMSADGDESTDNBDS6CDVLGVESRTAC
 /// 3. Every guardian compares its digest with the others, puts it into the home, and starts:
 ///
 ///    circle init --home my-home --guardian ada --genesis genesis.json && circle start --home my-home
+///
+/// Who joins later does steps 1 and 3 with the genesis of the circle, and is told what the circle has to decide. The node may
+/// be started before: it follows once the circle has admitted it.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
@@ -100,7 +107,7 @@ fn found(args: &Args, circle: &str, out: &Path) -> Result<(), Problem> {
         name: circle,
         circle: None,
         members: &members,
-        tft_issuer: circle::ids::Key(issuer),
+        tft_issuer: Key(issuer),
         time_ms: setup::now_ms(),
     };
     let genesis = setup::found(&founding)?;
@@ -135,13 +142,13 @@ fn found(args: &Args, circle: &str, out: &Path) -> Result<(), Problem> {
 fn home(args: &Args, guardian: &str) -> Result<(), Problem> {
     let home = Home::new(&args.home);
     let Some(genesis) = &args.genesis else {
-        let Some(first) = args.address.first() else {
+        if args.address.is_empty() {
             return Err(Problem::new(
                 "init.address",
                 "no address is given",
                 "say with --address where the other guardians reach this node",
             ));
-        };
+        }
         let kept = args.protection.of_home(&home, guardian)?;
         let _held = vault::hold(&home)?;
         let member = setup::member(&home, &kept.lock, guardian, args.address.clone())?;
@@ -149,7 +156,7 @@ fn home(args: &Args, guardian: &str) -> Result<(), Problem> {
         if !home.config().exists() {
             home.write_config(&Config {
                 guardian: guardian.into(),
-                listen: vec![listen(first.port())],
+                listen: listen(&args.address),
                 api: args.api,
                 members: BTreeMap::from([(guardian.to_owned(), args.address.clone())]),
                 ordering: Ordering::default(),
@@ -186,24 +193,23 @@ fn home(args: &Args, guardian: &str) -> Result<(), Problem> {
     } else {
         args.address.clone()
     };
-    let Some(port) = own.first().map(SocketAddr::port) else {
+    if own.is_empty() {
         let reason = format!("{} does not say where {guardian} is", genesis.display());
         return Err(Problem::new(
             "init.address",
             reason,
             "say with --address where the other guardians reach this node",
         ));
-    };
+    }
+    let listen = listen(&own);
     let kept = args.protection.of_home(&home, guardian)?;
     let _held = vault::hold(&home)?;
     let member = setup::member(&home, &kept.lock, guardian, own.clone())?;
-    if !parsed
-        .members
-        .iter()
-        .any(|one| one.name == guardian && one.key.to_string() == member.key)
-    {
+    let mut founders = parsed.members.iter();
+    let founder = founders.find(|one| one.name == guardian);
+    if founder.is_some_and(|founder| founder.key.to_string() != member.key) {
         let reason = format!(
-            "{} does not name {guardian} with the key in {}",
+            "{} names {guardian} with another key than the one in {}",
             genesis.display(),
             home.keys().display()
         );
@@ -220,19 +226,23 @@ fn home(args: &Args, guardian: &str) -> Result<(), Problem> {
     let joining = Joining {
         guardian,
         genesis: &text,
-        listen: vec![listen(port)],
+        listen,
         api: args.api,
         members,
         ordering: Ordering::default(),
         secrets: kept.secrets.clone(),
         chains: Vec::new(),
     };
+    let admission = match founder {
+        Some(_) => None,
+        None => Some(admission(&member, &parsed)?),
+    };
     setup::join(&home, joining)?;
     kept.encrypt_what_is_there(&home)?;
     let digest = hex::encode(parsed.digest());
     if args.json {
         output::print_json(
-            &json!({ "home": home.path(), "circle": parsed.circle.to_string(), "digest": digest }),
+            &json!({ "home": home.path(), "circle": parsed.circle.to_string(), "digest": digest, "admission": admission }),
         );
     } else {
         output::print(format!(
@@ -240,6 +250,11 @@ fn home(args: &Args, guardian: &str) -> Result<(), Problem> {
             home.path().display(),
             parsed.name
         ));
+        if let Some(admission) = admission {
+            output::print(format!(
+                "{guardian} is no founder. The circle has to decide, by a vote or with the signatures of more than two thirds:\n  {admission}"
+            ));
+        }
         output::print(format!(
             "Start it with\n  circle start --home {}",
             home.path().display()
@@ -248,8 +263,48 @@ fn home(args: &Args, guardian: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-fn listen(port: u16) -> SocketAddr {
-    SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port)
+/// Where links are accepted, for a node that the others reach at `addresses`: on all interfaces, for each kind of address that
+/// is among them. A socket for IPv6 takes no IPv4.
+fn listen(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+    let mut listen: Vec<SocketAddr> = Vec::new();
+    for address in addresses {
+        let any: IpAddr = match address {
+            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let one = SocketAddr::new(any, address.port());
+        if !listen.contains(&one) {
+            listen.push(one);
+        }
+    }
+    listen
+}
+
+/// What the circle has to decide before a newcomer is a guardian, as a script.
+fn admission(member: &MemberFile, genesis: &Genesis) -> Result<String, Problem> {
+    let key: Key = member
+        .key
+        .parse()
+        .map_err(|error| Problem::of("members.key", error))?;
+    let addresses = member.addresses.iter();
+    let addresses = addresses.map(|address| Value::Text(address.to_string()));
+    let params = [
+        ("name", Value::Text(member.name.clone())),
+        ("key", Value::Bytes(key.0.to_vec())),
+        ("addresses", Value::List(addresses.collect())),
+    ];
+    let admit = Action {
+        mark: Mark::Act,
+        actor: "circle".into(),
+        name: "admit".into(),
+        params: params
+            .map(|(name, value)| (name.to_owned(), value))
+            .to_vec(),
+    };
+    let assets = genesis
+        .decimals()
+        .map_err(|error| Problem::of("genesis.assets", error))?;
+    Ok(render(&[admit], &assets).trim_end().to_owned())
 }
 
 fn addresses(members: &[MemberFile]) -> BTreeMap<String, Vec<SocketAddr>> {

@@ -91,6 +91,44 @@ pub fn screen(status: &Status) -> String {
         "guardians",
         format!("{}, {connected}", status.guardians.len()),
     );
+    let membership = &status.membership;
+    if membership.epoch > 0 {
+        line(
+            "",
+            format!(
+                "epoch {}, since height {}",
+                membership.epoch, membership.from_height
+            ),
+        );
+    }
+    match membership.own.as_str() {
+        "newcomer" => line(
+            "NEWCOMER",
+            format!(
+                "{} is no guardian yet; the circle has to admit it",
+                status.guardian
+            ),
+        ),
+        "removed" => line(
+            "REMOVED",
+            format!(
+                "{} is no guardian any more; its node only looks on",
+                status.guardian
+            ),
+        ),
+        _ => {}
+    }
+    for change in &membership.pending {
+        let what = format!("{} {}", change.change, change.guardian);
+        line(
+            "members",
+            match (change.effective_height, change.decided_height) {
+                (Some(height), _) => format!("{what} from height {height} on"),
+                (_, Some(height)) => format!("{what}, decided at height {height}, to be confirmed"),
+                _ => what,
+            },
+        );
+    }
     line(
         "mempool",
         format!(

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use circle::checkpoint;
 use circle::digest::Hash;
 use circle::iou;
+use circle::membership;
 use circle::outbox;
 use circle::policies;
 use circle::receipt::{self, Source};
@@ -74,10 +75,11 @@ fn no_height(height: u64, newest: u64) -> Problem {
 pub fn certificate(core: &Core, height: u64) -> Result<Certificate, Problem> {
     let rows = core.newest()?;
     core.certified()?;
-    let standings = standings(core, &rows)?;
-    let quorum = core.genesis.members.quorum();
+    let standings = standings(&rows)?;
+    let quorum = membership::roster(&rows.state)?.quorum();
     let mut heights: Vec<u64> = standings
         .iter()
+        .map(|(_, standing)| standing)
         .filter(|one| one.disagreed_height.is_none() && one.height >= height)
         .map(|one| one.height)
         .collect();
@@ -85,16 +87,13 @@ pub fn certificate(core: &Core, height: u64) -> Result<Certificate, Problem> {
     heights.dedup();
     for candidate in heights {
         let own = own_checkpoint(&rows, candidate)?;
-        let signed = core
-            .genesis
-            .members
+        let signed = standings
             .iter()
-            .zip(&standings)
             .filter(|(_, standing)| hex::encode(standing.checkpoint) == own.digest);
         let signatures: Vec<CertificateSignature> = signed
-            .map(|(member, standing)| CertificateSignature {
-                guardian: member.name.clone(),
-                key: member.key.to_string(),
+            .map(|(seat, standing)| CertificateSignature {
+                guardian: seat.member.name.clone(),
+                key: seat.member.key.to_string(),
                 signature: hex::encode(&standing.signature),
             })
             .collect();
@@ -135,7 +134,7 @@ pub fn transaction(core: &Core, id: Hash) -> Result<Transaction, Problem> {
     let waiting_for = if certified {
         Vec::new()
     } else {
-        missing_attestations(core, &standings(core, &rows)?, height)
+        missing_attestations(&standings(&rows)?, height)
     };
     let assets = assets(core)?;
     let place = receipt

@@ -10,11 +10,13 @@ use circle::gate;
 use circle::genesis::Genesis;
 use circle::ids::Key;
 use circle::machine::Machine;
+use circle::membership;
 use circle::state::{KeyValue, Region, RegionView, StoreFault};
 use consensus::log::OrderedLog;
 use ed25519_zebra::SigningKey;
 use tokio::sync::watch;
 
+use super::guardians::Guardians;
 use super::head::Head;
 use super::nonces::Nonces;
 use super::treasury::Treasury;
@@ -25,8 +27,8 @@ use crate::store::{Store, View};
 pub struct Core {
     /// What the circle started with.
     pub genesis: Arc<Genesis>,
-    /// The index of this node's guardian.
-    pub me: u32,
+    /// The name of this node's guardian, whether it is one yet, still, or no longer.
+    pub name: String,
     /// The guardian's key.
     pub key: SigningKey,
     /// The committed state.
@@ -40,6 +42,7 @@ pub struct Core {
     /// Nonces that were handed out.
     nonces: Mutex<Nonces>,
     served: RwLock<Served>,
+    guardians: RwLock<Arc<Guardians>>,
     head: Arc<Head>,
     executed: watch::Sender<u64>,
     failure: OnceLock<Problem>,
@@ -83,8 +86,8 @@ impl Rows {
 pub struct Parts {
     /// What the circle started with.
     pub genesis: Arc<Genesis>,
-    /// The index of this node's guardian.
-    pub me: u32,
+    /// The name of this node's guardian, whether it is one yet, still, or no longer.
+    pub name: String,
     /// The guardian's key.
     pub key: SigningKey,
     /// The committed state.
@@ -104,7 +107,7 @@ impl Core {
     pub fn new(parts: Parts) -> Result<Arc<Self>, StoreFault> {
         let Parts {
             genesis,
-            me,
+            name,
             key,
             store,
             log,
@@ -113,15 +116,17 @@ impl Core {
             head,
         } = parts;
         let (executed, _) = watch::channel(head.view().head().height);
+        let guardians = Guardians::of(&RegionView::new(head.view(), Region::State))?;
         let core = Self {
             genesis,
-            me,
+            name,
             key,
             store,
             log,
             asking: Mutex::new(asking),
             treasury,
             nonces: Mutex::default(),
+            guardians: RwLock::new(Arc::new(guardians)),
             served: RwLock::new(Served {
                 view: None,
                 agreement: Agreement::Agrees,
@@ -137,15 +142,23 @@ impl Core {
 
     /// The name of this node's guardian.
     pub fn name(&self) -> &str {
-        self.guardian(self.me)
+        &self.name
     }
 
-    /// The name of a guardian.
-    pub fn guardian(&self, index: u32) -> &str {
-        self.genesis
-            .members
-            .get(index as usize)
-            .map_or("?", |member| member.name.as_str())
+    /// The index of this node's guardian, if it is one now.
+    pub fn me(&self) -> Option<u32> {
+        self.guardians().roster.index_of(&Key::of(&self.key))
+    }
+
+    /// The name of a guardian, present or past.
+    pub fn guardian(&self, index: u32) -> String {
+        self.guardians().name(index).to_owned()
+    }
+
+    /// The guardians of the newest state.
+    pub fn guardians(&self) -> Arc<Guardians> {
+        let guardians = self.guardians.read();
+        guardians.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The rows as the last block left them, certified or not.
@@ -218,7 +231,14 @@ impl Core {
     /// Looks again at what is certified, after a block was committed.
     pub fn follow(&self) -> Result<(), StoreFault> {
         let newest = self.newest()?;
-        let agreement = duties::agreement(&newest.store, &self.genesis)?;
+        let agreement = duties::agreement(&newest.store)?;
+        if membership::roster(&newest.state)? != self.guardians().roster {
+            let guardians = Arc::new(Guardians::of(&newest.state)?);
+            *self
+                .guardians
+                .write()
+                .unwrap_or_else(PoisonError::into_inner) = guardians;
+        }
         // Blocks above the newest substantial one hold attestations only: if it is certified, so is what they say.
         let settled = checkpoint::newest_substantial(&newest.local)? <= newest.certified_height;
         let candidate = if settled {

@@ -11,6 +11,7 @@ mod agent;
 pub mod answers;
 pub mod core;
 mod execution;
+mod guardians;
 mod head;
 mod nonces;
 pub mod secrets;
@@ -28,14 +29,15 @@ use circle::genesis::Genesis;
 use circle::ids::Key;
 use circle::machine::Machine;
 use circle::session::Stop;
-use circle::{checkpoint, state::Region, state::RegionView};
+use circle::{checkpoint, membership, state::Region, state::RegionView};
 use consensus::embedded::{self, Embedded, Limits, Timeouts};
-use consensus::log::{Member, OrderedLog};
+use consensus::log::OrderedLog;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 
 use self::core::{Core, Parts};
+use self::guardians::members;
 use self::head::Head;
 use self::secrets::Secrets;
 use self::treasury::Treasury;
@@ -79,8 +81,7 @@ impl Node {
         let genesis = genesis_file::read(&home.genesis())?;
         let held = vault::hold(home)?;
         let lock = unlock(home.clone(), config.secrets.clone(), options.passphrase).await?;
-        let (me, key) = identity(home, &config, &genesis, &lock)?;
-        let members = members(&config, &genesis)?;
+        let key = identity(home, &config, &genesis, &lock)?;
         let treasury = Treasury::new(&config.chains)?;
 
         let machine = Machine::new(genesis.clone(), options.fault)?;
@@ -92,6 +93,8 @@ impl Node {
         let store = Arc::new(open_store(home, &machine, &memory, options.rebuild)?);
         let head = Arc::new(Head::new(store.view(), genesis.time_ms));
         let height = head.view().head().height;
+        let rows = RegionView::new(head.view(), Region::State);
+        let (now, next) = membership::ordering(&rows, height)?;
         let check: embedded::Check = {
             let head = head.clone();
             Arc::new(move |bytes| {
@@ -114,13 +117,16 @@ impl Node {
         let log_config = embedded::Config {
             identity: key,
             network: network(&genesis),
-            members,
-            scheduled: Vec::new(),
+            members: members(&now, &config.members),
+            scheduled: next
+                .iter()
+                .map(|next| (next.from_height, members(next, &config.members)))
+                .collect(),
             listen: config.listen.clone(),
             data_dir: home.log(),
             start_after: height,
             genesis_time_ms: genesis.time_ms,
-            timeouts: timeouts(&config, genesis.members.count()),
+            timeouts: timeouts(&config, now.count()),
             limits: Limits::default(),
         };
         let (log, blocks) = Embedded::start(log_config, check)
@@ -134,7 +140,7 @@ impl Node {
 
         let parts = Parts {
             genesis: Arc::new(genesis),
-            me,
+            name: config.guardian.clone(),
             key,
             store,
             log,
@@ -158,7 +164,13 @@ impl Node {
         let treasury = treasury::start(&core, home.treasury(), &stopped);
         let runtime = Handle::current();
         let threads = [
-            execution::start(core.clone(), machine, Box::new(blocks), runtime.clone()),
+            execution::start(
+                core.clone(),
+                machine,
+                Box::new(blocks),
+                config.members,
+                runtime.clone(),
+            ),
             agent::start(core.clone(), secrets, runtime, stopped),
         ];
         let threads = threads
@@ -265,34 +277,25 @@ async fn unlock(home: Home, secrets: SecretsConfig, passphrase: Source) -> Resul
     })?
 }
 
+/// The key of this node's guardian. The genesis need not name it: it may have been admitted later, or wait to be.
 fn identity(
     home: &Home,
     config: &Config,
     genesis: &Genesis,
     lock: &Lock,
-) -> Result<(u32, ed25519_zebra::SigningKey), Problem> {
+) -> Result<ed25519_zebra::SigningKey, Problem> {
     let mut keyring = Keyring::locked(home.keys(), lock.clone());
     let key = *keyring
         .existing(&config.guardian)
         .map_err(|error| Problem::of("home.key", error))?;
-    let Some(member) = genesis
-        .members
-        .iter()
-        .find(|member| member.name == config.guardian)
-    else {
-        let reason = format!("{} is no guardian of {}", config.guardian, genesis.name);
-        return Err(Problem::new(
-            "home.guardian",
-            reason,
-            "use the genesis that names this guardian, or set `guardian` in circle.toml",
-        ));
-    };
-    if member.key != Key::of(&key) {
+    let mut founders = genesis.members.iter();
+    let founder = founders.find(|member| member.name == config.guardian);
+    if let Some(founder) = founder.filter(|founder| founder.key != Key::of(&key)) {
         let reason = format!(
             "the key of {} in {} is not the one in the genesis, {}",
             config.guardian,
             home.keys().display(),
-            member.key
+            founder.key
         );
         return Err(Problem::new(
             "home.key",
@@ -300,36 +303,7 @@ fn identity(
             "put the key that the circle was founded with into that directory",
         ));
     }
-    let index = genesis.members.index_of(&member.key).unwrap_or_default();
-    Ok((index as u32, key))
-}
-
-fn members(config: &Config, genesis: &Genesis) -> Result<Vec<Member>, Problem> {
-    let strangers: Vec<&String> = config
-        .members
-        .keys()
-        .filter(|name| genesis.members.index_of_name(name).is_none())
-        .collect();
-    if let Some(stranger) = strangers.first() {
-        let reason = format!(
-            "`members` in circle.toml names {stranger}, who is no guardian of {}",
-            genesis.name
-        );
-        return Err(Problem::new(
-            "config.members",
-            reason,
-            "use the names of the genesis",
-        ));
-    }
-    let member = |member: &circle::member::Member| Member {
-        key: member.key.0,
-        addresses: config
-            .members
-            .get(&member.name)
-            .cloned()
-            .unwrap_or_default(),
-    };
-    Ok(genesis.members.iter().map(member).collect())
+    Ok(key)
 }
 
 /// Time-outs for this many members: the more there are, the longer everything takes, and the more a block should carry.

@@ -6,7 +6,9 @@ use circle::ceremonies;
 use circle::checkpoint;
 use circle::duties::Agreement;
 use circle::gate::{self, Standing};
+use circle::membership;
 use circle::receipt::{self, Source};
+use circle::roster::{Change, Seat};
 use circle::treasury as money;
 use threescript::engine::Limits;
 use treasury_protocol::ceremony::keygen::Phase;
@@ -17,6 +19,9 @@ use super::treasury;
 use crate::api::types::*;
 use crate::problem::Problem;
 
+/// The guardians by rising index, and how each stands.
+pub(super) type Standings = Vec<(Seat, Standing)>;
+
 /// After this long without a block, the circle waits for whoever is not connected.
 const QUIET_MS: u64 = 10_000;
 
@@ -26,35 +31,29 @@ pub fn status(core: &Core) -> Result<Status, Problem> {
     let gate = gate::gate(&rows.state)?;
     let log = core.log.status();
     let to_attest = checkpoint::newest_substantial(&rows.local)?;
-    let standings = standings(core, &rows)?;
+    let standings = standings(&rows)?;
     let connected = |key: &[u8; 32]| {
         log.peers
             .iter()
             .find(|peer| peer.key == *key)
             .map(|peer| peer.connected)
     };
-    let guardians = core
-        .genesis
-        .members
-        .iter()
-        .zip(&standings)
-        .map(|(member, standing)| Guardian {
-            name: member.name.clone(),
-            key: member.key.to_string(),
-            connected: connected(&member.key.0),
-            attested_height: standing.height,
-            agreed_height: standing.agreed_height,
-            benched: standing.benched,
-        });
+    let guardians = standings.iter().map(|(seat, standing)| Guardian {
+        name: seat.member.name.clone(),
+        key: seat.member.key.to_string(),
+        addresses: seat.addresses.clone(),
+        connected: connected(&seat.member.key.0),
+        attested_height: standing.height,
+        agreed_height: standing.agreed_height,
+        benched: standing.benched,
+    });
     let payouts_waiting = payouts_waiting(core, &rows)?;
     let mut waiting = Vec::new();
     if log.last_block_age_ms > QUIET_MS {
-        let away = core
-            .genesis
-            .members
+        let away = standings
             .iter()
-            .filter(|member| connected(&member.key.0) == Some(false));
-        let waiting_for = away.map(|member| member.name.clone()).collect();
+            .filter(|(seat, _)| connected(&seat.member.key.0) == Some(false));
+        let waiting_for = away.map(|(seat, _)| seat.member.name.clone()).collect();
         waiting.push(Waiting {
             what: format!("block {}", log.deciding),
             waiting_for,
@@ -66,7 +65,7 @@ pub fn status(core: &Core) -> Result<Status, Problem> {
         } else {
             "unanimity"
         };
-        let waiting_for = missing_attestations(core, &standings, to_attest);
+        let waiting_for = missing_attestations(&standings, to_attest);
         waiting.push(Waiting {
             what: format!("{what} of height {to_attest}"),
             waiting_for,
@@ -74,7 +73,7 @@ pub fn status(core: &Core) -> Result<Status, Problem> {
     }
     for (number, keygen) in ceremonies::keygens(&rows.state)? {
         if !matches!(keygen.phase(), Phase::Done | Phase::Failed) {
-            let waiting_for = participants(core, &keygen.waiting_for());
+            let waiting_for = participants(core, &rows, number, &keygen.waiting_for())?;
             waiting.push(Waiting {
                 what: format!("key ceremony {number}, {}", phase_name(keygen.phase())),
                 waiting_for,
@@ -91,11 +90,8 @@ pub fn status(core: &Core) -> Result<Status, Problem> {
         .iter()
         .flat_map(|waiting| &waiting.waiting_for)
         .collect();
-    let names = |indexes: &mut dyn Iterator<Item = usize>| {
-        indexes
-            .map(|index| core.guardian(index as u32).to_owned())
-            .collect::<Vec<_>>()
-    };
+    let benched = standings.iter().filter(|(_, standing)| standing.benched);
+    let benched = benched.map(|(seat, _)| seat.member.name.clone()).collect();
     Ok(Status {
         circle: core.genesis.circle.to_string(),
         name: core.genesis.name.clone(),
@@ -110,14 +106,15 @@ pub fn status(core: &Core) -> Result<Status, Problem> {
         unanimous_height: gate.unanimous_height,
         served_height: core.served_height(),
         waiting_for: waiting_for.into_iter().cloned().collect(),
-        benched: names(&mut (0..standings.len()).filter(|index| standings[*index].benched)),
+        benched,
+        membership: membership(core, &rows)?,
         agreement: match core.agreement() {
             Agreement::Agrees => "agrees",
             Agreement::Contradicted => "contradicted",
             Agreement::Minority { .. } => "minority",
         }
         .into(),
-        diverged: diverged(core, &rows, &standings)?,
+        diverged: diverged(&rows, &standings)?,
         guardians: guardians.collect(),
         peers_connected: log.peers.iter().filter(|peer| peer.connected).count(),
         mempool: Mempool {
@@ -181,36 +178,101 @@ fn interpreter(rows: &Rows) -> Result<Interpreter, Problem> {
     })
 }
 
-/// How every guardian stands, by index.
-pub(super) fn standings(core: &Core, rows: &Rows) -> Result<Vec<Standing>, Problem> {
-    let guardians = 0..core.genesis.members.count() as u32;
-    Ok(guardians
-        .map(|guardian| gate::standing(&rows.state, guardian))
-        .collect::<Result<_, _>>()?)
+/// How every guardian stands, by rising index.
+pub(super) fn standings(rows: &Rows) -> Result<Standings, Problem> {
+    let mut standings = Vec::new();
+    for seat in membership::roster(&rows.state)?.seats() {
+        standings.push((seat.clone(), gate::standing(&rows.state, seat.index)?));
+    }
+    Ok(standings)
+}
+
+/// Who the guardians are, which changes are decided, and whether this node's guardian is one.
+fn membership(core: &Core, rows: &Rows) -> Result<Membership, Problem> {
+    let guardians = core.guardians();
+    let roster = membership::roster(&rows.state)?;
+    let key = circle::ids::Key::of(&core.key);
+    let before = membership::rosters(&rows.state)?;
+    let own = if roster.index_of(&key).is_some() {
+        "guardian"
+    } else if before.iter().any(|one| one.index_of(&key).is_some()) {
+        "removed"
+    } else {
+        "newcomer"
+    };
+    let name = |change: &Change| match change {
+        Change::Admit { member, .. } => ("admit", member.name.clone()),
+        Change::Remove { key } => {
+            let seat = roster.index_of(key).map(|index| guardians.name(index));
+            (
+                "remove",
+                seat.map_or_else(|| key.to_string(), str::to_owned),
+            )
+        }
+    };
+    let mut pending = Vec::new();
+    if let Some(fixed) = membership::fixed(&rows.state)? {
+        let (change, guardian) = name(&fixed.change);
+        pending.push(PendingChange {
+            change: change.into(),
+            guardian,
+            decided_height: None,
+            effective_height: Some(fixed.effective),
+            waiting_for: Vec::new(),
+        });
+    }
+    let unconfirmed: Vec<String> = membership::unconfirmed(&rows.state)?
+        .into_iter()
+        .map(|index| guardians.name(index).to_owned())
+        .collect();
+    for (at, queued) in membership::queued(&rows.state)?.into_iter().enumerate() {
+        let (change, guardian) = name(&queued.change);
+        pending.push(PendingChange {
+            change: change.into(),
+            guardian,
+            decided_height: Some(queued.decided),
+            effective_height: None,
+            waiting_for: if at == 0 {
+                unconfirmed.clone()
+            } else {
+                Vec::new()
+            },
+        });
+    }
+    Ok(Membership {
+        epoch: roster.epoch,
+        from_height: roster.from_height,
+        quorum: roster.quorum(),
+        own: own.into(),
+        pending,
+    })
 }
 
 /// Active guardians who did not attest `height` with this node's conclusion.
-pub(super) fn missing_attestations(
-    core: &Core,
-    standings: &[Standing],
-    height: u64,
-) -> Vec<String> {
-    (0u32..)
-        .zip(standings)
+pub(super) fn missing_attestations(standings: &Standings, height: u64) -> Vec<String> {
+    standings
+        .iter()
         .filter(|(_, standing)| !standing.benched && standing.agreed_height < height)
-        .map(|(index, _)| core.guardian(index).to_owned())
+        .map(|(seat, _)| seat.member.name.clone())
         .collect()
 }
 
 /// The names of participants of a ceremony, who are numbered from 1.
-pub(super) fn participants(core: &Core, indexes: &[u16]) -> Vec<String> {
-    indexes
-        .iter()
-        .map(|index| {
-            core.guardian(u32::from(*index).saturating_sub(1))
-                .to_owned()
-        })
-        .collect()
+pub(super) fn participants(
+    core: &Core,
+    rows: &Rows,
+    ceremony: u64,
+    numbers: &[u16],
+) -> Result<Vec<String>, Problem> {
+    let (all, guardians) = (
+        ceremonies::participants(&rows.state, ceremony)?,
+        core.guardians(),
+    );
+    let index = |number: &u16| all.get(usize::from(*number).checked_sub(1)?).copied();
+    let indexes = numbers.iter().filter_map(index);
+    Ok(indexes
+        .map(|index| guardians.name(index).to_owned())
+        .collect())
 }
 
 /// A phase of a key ceremony by what is being posted.
@@ -240,30 +302,36 @@ fn payouts_waiting(core: &Core, rows: &Rows) -> Result<Vec<PayoutWaiting>, Probl
 }
 
 /// Who concluded otherwise than this node, grouped by what was found.
-fn diverged(core: &Core, rows: &Rows, standings: &[Standing]) -> Result<Vec<Diverged>, Problem> {
+fn diverged(rows: &Rows, standings: &Standings) -> Result<Vec<Diverged>, Problem> {
     let disagree = |standing: &Standing| standing.disagreed_height.is_some();
-    let differ: Vec<u32> = (0u32..)
-        .zip(standings)
+    let differ: Vec<&(Seat, Standing)> = standings
+        .iter()
         .filter(|(_, standing)| disagree(standing))
-        .map(|(index, _)| index)
         .collect();
     if differ.is_empty() {
         return Ok(Vec::new());
     }
     let agree = |height: u64| -> Vec<String> {
         let agrees = |standing: &Standing| !disagree(standing) && standing.agreed_height >= height;
-        (0u32..)
-            .zip(standings)
+        standings
+            .iter()
             .filter(|(_, standing)| agrees(standing))
-            .map(|(index, _)| core.guardian(index).to_owned())
+            .map(|(seat, _)| seat.member.name.clone())
             .collect()
     };
     let names: Vec<String> = differ
         .iter()
-        .map(|index| core.guardian(*index).to_owned())
+        .map(|(seat, _)| seat.member.name.clone())
         .collect();
     let mut found = Vec::new();
     for divergence in gate::divergences(&rows.state)? {
+        // Of one who is no guardian any more, nothing waits.
+        if !differ
+            .iter()
+            .any(|(seat, _)| seat.index == divergence.guardian)
+        {
+            continue;
+        }
         // The testimony of one speaks for all who attested the same.
         if found
             .iter()
@@ -296,10 +364,10 @@ fn diverged(core: &Core, rows: &Rows, standings: &[Standing]) -> Result<Vec<Dive
     if found.is_empty() {
         let height = differ
             .iter()
-            .filter_map(|index| standings[*index as usize].disagreed_height)
+            .filter_map(|(_, standing)| standing.disagreed_height)
             .min()
             .unwrap_or(0);
-        let theirs = &standings[differ[0] as usize];
+        let (_, theirs) = differ[0];
         let ours = checkpoint::at(&rows.local, theirs.height)?
             .map(|concluded| hex::encode(concluded.checkpoint.digest()));
         found.push(Diverged {

@@ -5,6 +5,7 @@
 
 mod editor;
 mod keys;
+mod membership;
 mod money;
 mod page;
 mod policies;

@@ -44,8 +44,9 @@ fn start(
     authority.require_circle()?;
     let threshold = u16::try_from(arguments.number("threshold")?)
         .map_err(|_| Rejection::new("ceremony.threshold", "the threshold is too large"))?;
-    let genesis = session.context.genesis.clone();
-    let ceremony = ceremonies::begin_keygen(&mut session.rows, &genesis, threshold)?;
+    let circle = session.context.genesis.circle;
+    let members = session.context.members.clone();
+    let ceremony = ceremonies::begin_keygen(&mut session.rows, circle, &members, threshold)?;
     let (wallet, network) = (arguments.text("wallet")?, arguments.text("network")?);
     let sequence = Some(arguments.int("sequence")?).filter(|sequence| *sequence != -1);
     Ok(treasury::open_wallet(

@@ -5,6 +5,7 @@ use crate::accounts;
 use crate::authority::Authority;
 use crate::gate::{self, Testimony};
 use crate::ids::Key;
+use crate::membership;
 use crate::receipt::Event;
 use crate::rejection::Rejection;
 use crate::session::{Session, Stop};
@@ -19,6 +20,9 @@ pub fn apply(
     match name {
         "register" => register(session, authority, arguments),
         "bench" => bench(session, authority, arguments),
+        "admit" => admit(session, authority, arguments),
+        "remove" => remove(session, authority, arguments),
+        "confirm" => confirm(session, authority, arguments),
         "attest" => attest(session, authority, arguments),
         _ => testify(session, authority, arguments),
     }
@@ -65,14 +69,69 @@ fn bench(
 ) -> Result<(), Stop> {
     authority.require_circle()?;
     let account = arguments.account(session, "guardian")?;
-    let genesis = session.context.genesis.clone();
-    let index = genesis.members.index_of(&account.key).ok_or_else(|| {
+    let members = session.context.members.clone();
+    let index = members.index_of(&account.key).ok_or_else(|| {
         Rejection::new("bench.guardian", format!("{} is no guardian", account.name))
     })?;
-    Ok(gate::bench(
+    Ok(gate::bench(&mut session.rows, &members, index)?)
+}
+
+/// Decides that somebody becomes a guardian.
+fn admit(
+    session: &mut Session,
+    authority: &Authority,
+    arguments: &Arguments<'_>,
+) -> Result<(), Stop> {
+    authority.require_circle()?;
+    let name = arguments.text("name")?;
+    let key = Key(arguments.hash("key")?);
+    let height = session.context.height;
+    let addresses = arguments.texts("addresses")?;
+    membership::admit(&mut session.rows, height, name, key, addresses)?;
+    session.emitted.event(Event::of(
+        "circle",
+        "admitting",
+        [
+            ("account", Value::Account(name.into())),
+            ("key", Value::Bytes(key.0.to_vec())),
+        ],
+    ));
+    Ok(())
+}
+
+/// Decides that a guardian is one no longer.
+fn remove(
+    session: &mut Session,
+    authority: &Authority,
+    arguments: &Arguments<'_>,
+) -> Result<(), Stop> {
+    authority.require_circle()?;
+    let account = arguments.account(session, "guardian")?;
+    let height = session.context.height;
+    membership::remove(&mut session.rows, height, account.key)?;
+    session.emitted.event(Event::of(
+        "circle",
+        "removing",
+        [("account", Value::Account(account.name))],
+    ));
+    Ok(())
+}
+
+/// A guardian's node says that the decision of a change is certified.
+fn confirm(
+    session: &mut Session,
+    authority: &Authority,
+    arguments: &Arguments<'_>,
+) -> Result<(), Stop> {
+    let guardian = authority.member(session.context.members())?;
+    let (height, epoch) = (session.context.height, arguments.number("epoch")?);
+    let change = arguments.bytes("change")?;
+    Ok(membership::confirm(
         &mut session.rows,
-        &genesis.members,
-        index as u32,
+        height,
+        guardian,
+        epoch,
+        change,
     )?)
 }
 
@@ -81,13 +140,9 @@ fn attest(
     authority: &Authority,
     arguments: &Arguments<'_>,
 ) -> Result<(), Stop> {
-    let genesis = session.context.genesis.clone();
-    let guardian = authority.member(&genesis.members)?;
-    let key = genesis
-        .members
-        .iter()
-        .nth(guardian as usize)
-        .map(|member| member.key);
+    let members = session.context.members.clone();
+    let guardian = authority.member(&members)?;
+    let key = members.get(guardian).map(|member| member.key);
     let key = key.ok_or_else(|| Rejection::new("authority.guardian", "no such guardian"))?;
     let attested = gate::Attested {
         height: arguments.number("height")?,
@@ -97,7 +152,7 @@ fn attest(
     Ok(gate::attest(
         &mut session.rows,
         &session.local,
-        &genesis.members,
+        &members,
         session.context.height,
         guardian,
         &key,

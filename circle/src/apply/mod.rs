@@ -98,6 +98,36 @@ fn declare_all() -> Vec<Signature> {
         ),
         declare(
             "circle",
+            "admit",
+            &[
+                ("name", Type::Text, "the name of the new guardian"),
+                ("key", Type::Bytes, "its ed25519 key"),
+                (
+                    "addresses",
+                    text_list(),
+                    "where its node is reached, as address:port",
+                ),
+            ],
+        ),
+        declare(
+            "circle",
+            "remove",
+            &[("guardian", Type::Account, "who is a guardian no longer")],
+        ),
+        declare(
+            "circle",
+            "confirm",
+            &[
+                ("epoch", Type::Int, "the epoch that the change leads to"),
+                (
+                    "change",
+                    Type::Bytes,
+                    "the change, as the state holds it; nodes send this by themselves",
+                ),
+            ],
+        ),
+        declare(
+            "circle",
             "attest",
             &[
                 ("height", Type::Int, "the height"),
@@ -327,6 +357,7 @@ fn declare(actor: &str, name: &str, params: &[(&str, Type, &str)]) -> Signature 
         ("ceremony", "sequence") => Some(Value::Int(-1)),
         ("treasury", "memo") => Some(Value::Text(String::new())),
         ("treasury", "contracts") => Some(Value::Bytes(Vec::new())),
+        ("circle", "addresses") => Some(Value::List(Vec::new())),
         _ => None,
     };
     let params = params

@@ -9,6 +9,7 @@ use crate::accounts;
 use crate::authority::Authority;
 use crate::digest::Hash;
 use crate::rejection::{Failure, Rejection, require};
+use crate::roster::Roster;
 use crate::session::Session;
 use crate::state::{KeyValue, Overlay, StoreFault};
 use crate::table::Table;
@@ -73,7 +74,7 @@ pub(crate) fn name_confirmer(
             "guardian.unknown",
             format!("there is no guardian {guardian}"),
         )
-    })? as u32;
+    })?;
     let rows = &mut session.rows;
     if !authority.is_circle() {
         require(
@@ -98,7 +99,7 @@ pub(crate) fn name_confirmer(
         "account.unknown",
         || format!("there is no account {account}; register it first"),
     )?;
-    for other in 0..members.count() as u32 {
+    for other in members.indexes() {
         let taken = other != index && confirmer(rows, other)?.as_deref() == Some(account);
         require(!taken, "confirmer.taken", || {
             format!("{account} confirms for another guardian; each has a person of its own")
@@ -137,11 +138,7 @@ pub(crate) fn confirm(
             )
         },
     )?;
-    let index = guardian_of(
-        &session.rows,
-        session.context.members().count(),
-        authority.name(),
-    )?;
+    let index = guardian_of(&session.rows, session.context.members(), authority.name())?;
     let index = index.ok_or_else(|| {
         let message = format!(
             "{} confirms for no guardian; one names it with treasury.confirmer",
@@ -158,8 +155,8 @@ pub(crate) fn confirm(
     Ok(life::check(&mut session.rows, payout)?)
 }
 
-fn guardian_of(rows: &Overlay, members: usize, account: &str) -> Result<Option<u32>, StoreFault> {
-    for guardian in 0..members as u32 {
+fn guardian_of(rows: &Overlay, members: &Roster, account: &str) -> Result<Option<u32>, StoreFault> {
+    for guardian in members.indexes() {
         if confirmer(rows, guardian)?.as_deref() == Some(account) {
             return Ok(Some(guardian));
         }

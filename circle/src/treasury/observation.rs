@@ -197,8 +197,12 @@ fn one(session: &mut Session, guardian: u32, observation: &Observation) -> Resul
     )?;
     SEEN.put(rows, (&subject, guardian), observation);
     let all = seen(rows, &subject)?;
-    let alike = all.iter().filter(|(_, one)| one == observation).count();
-    if alike < session.context.members().quorum() {
+    let members = session.context.members();
+    let alike = all
+        .iter()
+        .filter(|(guardian, one)| one == observation && members.get(*guardian).is_some())
+        .count();
+    if alike < members.quorum() {
         return Ok(());
     }
     for (guardian, _) in all {

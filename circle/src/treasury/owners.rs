@@ -79,10 +79,16 @@ pub fn owner_duties(rows: &dyn KeyValue, guardian: u32) -> Result<OwnerDuties, S
         name_key: all.iter().any(waits) && owner(rows, guardian)?.is_none(),
         sign: Vec::new(),
     };
+    let own = owner(rows, guardian)?;
     for payout in open(rows)? {
         let wallet = all.iter().find(|wallet| wallet.name == payout.wallet);
-        let signs = wallet.is_some_and(|wallet| {
-            matches!(wallet.scheme, Scheme::Safe { .. }) && wallet.paused.is_none()
+        // Who came later owns no Safe of before.
+        let signs = wallet.is_some_and(|wallet| match &wallet.scheme {
+            Scheme::Safe {
+                owners: Some(owners),
+                ..
+            } => wallet.paused.is_none() && own.is_some_and(|own| owners.contains(own)),
+            _ => false,
         });
         let due = payout.state == PayoutState::Signing && signs;
         if due && !SIGNATURES.has(rows, (payout.id, guardian))? {
@@ -94,28 +100,27 @@ pub fn owner_duties(rows: &dyn KeyValue, guardian: u32) -> Result<OwnerDuties, S
 
 /// Keeps the address of a guardian, which its signature proves to be its own.
 pub(crate) fn own(session: &mut Session, guardian: u32, signature: &[u8]) -> Result<(), Failure> {
-    let member = session.context.members().get(guardian as usize);
+    let member = session.context.members().get(guardian);
     let key = member.map(|member| member.key).unwrap_or(Key([0; 32]));
     let hash = ownership(session.context.genesis.circle, &key);
     let address = ethereum::recover(&hash, &form(signature)?).map_err(refused)?;
     require(!OWNERS.has(&session.rows, guardian)?, "owner.known", || {
         "this guardian has named its key already; nothing has to be done".into()
     })?;
-    for other in 0..session.context.members().count() as u32 {
-        let taken = owner(&session.rows, other)? == Some(address);
-        require(!taken, "owner.taken", || {
-            format!("{address} is the key of another guardian; make one of your own")
-        })?;
-    }
+    // Of those who left, too: their keys stay known.
+    let taken = OWNERS.values(&session.rows, ())?.contains(&address);
+    require(!taken, "owner.taken", || {
+        format!("{address} is the key of another guardian; make one of your own")
+    })?;
     OWNERS.put(&mut session.rows, guardian, &address);
     settle(session)
 }
 
 /// Gives Safes whose owners are all known their address.
 pub(super) fn settle(session: &mut Session) -> Result<(), Failure> {
-    let members = session.context.members().count() as u32;
+    let members = session.context.members.clone();
     let mut addresses = Vec::new();
-    for guardian in 0..members {
+    for guardian in members.indexes() {
         match owner(&session.rows, guardian)? {
             Some(address) => addresses.push(address),
             None => return Ok(()),

@@ -325,7 +325,10 @@ impl Driver {
     }
 
     fn params(&self, height: u64) -> HeightParams<Ctx> {
-        let members = self.shared.schedule().start(height);
+        let (members, linked_with_others) = self.shared.schedule().start(height);
+        if linked_with_others {
+            self.shared.relink();
+        }
         let timeouts = &self.shared.timeouts;
         let linear = LinearTimeouts {
             propose: timeouts.propose,

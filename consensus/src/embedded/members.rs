@@ -6,11 +6,17 @@ use std::net::SocketAddr;
 use super::context::ValidatorSet;
 use crate::log::{Member, MembersError};
 
+/// For so many heights those who are members no longer stay linked, so that they learn of the blocks that they ordered
+/// themselves, and of their end.
+pub(crate) const FAREWELL_HEIGHTS: u64 = 16;
+
 /// The sets of members by the first height they order.
 pub(crate) struct Schedule {
     sets: BTreeMap<u64, (ValidatorSet, Vec<Member>)>,
     /// The last height that the engine was started on: later ones can still change.
     started: u64,
+    /// Those who were members before, by the first height that they did not order.
+    left: BTreeMap<u64, Vec<Member>>,
 }
 
 impl Schedule {
@@ -30,7 +36,11 @@ impl Schedule {
             }
             sets.insert(height, (ValidatorSet::new(&members)?, members));
         }
-        Ok(Self { sets, started: 0 })
+        Ok(Self {
+            sets,
+            started: 0,
+            left: BTreeMap::new(),
+        })
     }
 
     pub fn change(
@@ -59,8 +69,16 @@ impl Schedule {
         set.clone()
     }
 
-    /// Fixes the members of `height`, for the engine is about to start it, and forgets older sets.
-    pub fn start(&mut self, height: u64) -> ValidatorSet {
+    /// Fixes the members of `height`, for the engine is about to start it, and forgets older sets. Also says whether there are
+    /// others to be linked with now.
+    pub fn start(&mut self, height: u64) -> (ValidatorSet, bool) {
+        let linked = self.everybody().len();
+        let set = self.fix(height);
+        self.left.retain(|from, _| height < from + FAREWELL_HEIGHTS);
+        (set, self.everybody().len() != linked)
+    }
+
+    fn fix(&mut self, height: u64) -> ValidatorSet {
         self.started = self.started.max(height);
         let set = self.at(height);
         let in_force = *self
@@ -71,7 +89,10 @@ impl Schedule {
             .0;
         if in_force > 0 {
             let members = self.sets.remove(&in_force).expect("it was just found");
-            self.sets = self.sets.split_off(&in_force);
+            let later = self.sets.split_off(&in_force);
+            let before = std::mem::replace(&mut self.sets, later).into_values();
+            let leaving = before.flat_map(|(_, members)| members);
+            self.left.entry(in_force).or_default().extend(leaving);
             self.sets.insert(0, members);
         }
         set
@@ -79,17 +100,20 @@ impl Schedule {
 
     /// Changes where a member is dialled, in every set that it is in.
     pub fn set_addresses(&mut self, key: &[u8; 32], addresses: &[SocketAddr]) {
-        for member in self.sets.values_mut().flat_map(|(_, members)| members) {
+        let sets = self.sets.values_mut().map(|(_, members)| members);
+        for member in sets.chain(self.left.values_mut()).flatten() {
             if member.key == *key {
                 member.addresses = addresses.to_vec();
             }
         }
     }
 
-    /// Everybody to be linked with: members now, and members to be.
+    /// Everybody to be linked with: members now, members to be, and for a while those who left.
     pub fn everybody(&self) -> Vec<Member> {
         let mut members: BTreeMap<[u8; 32], Member> = BTreeMap::new();
-        for member in self.sets.values().flat_map(|(_, members)| members) {
+        // The newest list knows best where somebody is.
+        let sets = self.sets.values().map(|(_, members)| members);
+        for member in self.left.values().chain(sets).flatten() {
             members.insert(member.key, member.clone());
         }
         members.into_values().collect()
@@ -146,7 +170,7 @@ mod tests {
         }
         for (height, seeds) in &expected {
             assert_eq!(
-                keys(&schedule.start(*height)),
+                keys(&schedule.start(*height).0),
                 sorted(seeds),
                 "starting {height}"
             );
@@ -169,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn old_and_coming_members_are_linked_until_the_change() {
+    fn old_and_coming_members_are_linked_until_a_while_after_the_change() {
         let mut schedule = Schedule::new(1, members(&[1, 2]), Vec::new()).unwrap();
         schedule.change(4, members(&[2, 3])).unwrap();
         let linked = |schedule: &Schedule| {
@@ -179,9 +203,19 @@ mod tests {
                 .map(|member| member.key)
                 .collect::<Vec<_>>()
         };
-        schedule.start(3);
-        assert_eq!(linked(&schedule), sorted(&[1, 2, 3]));
-        schedule.start(4);
+        for height in 3..4 + FAREWELL_HEIGHTS {
+            let (_, others) = schedule.start(height);
+            assert_eq!(linked(&schedule), sorted(&[1, 2, 3]), "height {height}");
+            assert!(!others, "height {height}");
+        }
+        let (_, others) = schedule.start(4 + FAREWELL_HEIGHTS);
+        assert_eq!(linked(&schedule), sorted(&[2, 3]));
+        assert!(others);
+        // Who comes back is no longer about to go.
+        schedule.change(40, members(&[2])).unwrap();
+        schedule.change(50, members(&[2, 3])).unwrap();
+        schedule.start(45);
+        schedule.start(50 + FAREWELL_HEIGHTS);
         assert_eq!(linked(&schedule), sorted(&[2, 3]));
     }
 

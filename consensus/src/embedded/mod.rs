@@ -75,16 +75,7 @@ impl Embedded {
     /// Where a member is to be dialled from now on. Who orders the blocks is not changed by this.
     pub fn set_addresses(&self, key: &[u8; 32], addresses: &[SocketAddr]) {
         self.0.shared.schedule().set_addresses(key, addresses);
-        self.0.relink();
-    }
-}
-
-impl Handle {
-    /// Links with everybody who is or will be a member.
-    fn relink(&self) {
-        let everybody = self.shared.schedule().everybody();
-        // Refused only when the links are shut down, for the members were checked before.
-        let _ = self.links.set_members(start::link_members(&everybody));
+        self.0.shared.relink();
     }
 }
 
@@ -116,7 +107,7 @@ impl OrderedLog for Embedded {
             return Err(MembersError::Stopped);
         }
         shared.schedule().change(effective_height, members)?;
-        self.0.relink();
+        shared.relink();
         Ok(())
     }
 

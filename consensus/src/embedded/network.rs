@@ -25,9 +25,11 @@ use super::codec;
 use super::context::{
     Address, GuardianContext as Ctx, Height, Proposal, ProposalPart, Signature, Vote,
 };
+use super::start::link_members;
 use super::wire::{BlocksMessage, CodecError, ConsensusMessage, decode};
 use crate::block::{BlockBody, encode};
 use crate::link::{Channel, Links, PeerKey, Receiver};
+use crate::log::Member;
 
 /// Own messages of the current height that are repeated to a peer that has just connected.
 const MAX_RECENT: usize = 64;
@@ -104,6 +106,12 @@ impl Network {
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().expect("no holder panics")
+    }
+
+    /// Links with these members, and with nobody else.
+    pub fn set_members(&self, members: &[Member]) {
+        // Refused only when the links are shut down, for the members were checked before.
+        let _ = self.links.set_members(link_members(members));
     }
 
     /// Spawns the actor that the engine sends to.

@@ -1,5 +1,6 @@
 //! What the handle, the stream, the driver and the gossip share.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -91,12 +92,28 @@ impl Shared {
         Ok(hash)
     }
 
+    /// Links with everybody who is a member, will be one, or was one a moment ago.
+    pub fn relink(&self) {
+        let everybody = self.schedule().everybody();
+        self.network.set_members(&everybody);
+    }
+
     /// The height that the circle has decided, as far as one honest member says so.
+    ///
+    /// Whoever is linked counts: of the members of a height long ago too few may be there to say anything. Nothing is believed
+    /// for it but that it is worth to go on.
     pub fn decided_elsewhere(&self, deciding: u64) -> u64 {
-        let members = self.schedule().at(deciding);
-        let faulty = members.as_slice().len().saturating_sub(1) / 3;
+        let schedule = self.schedule();
+        let members = schedule.at(deciding).as_slice().len();
+        let everybody: BTreeSet<[u8; 32]> = schedule
+            .everybody()
+            .iter()
+            .map(|member| member.key)
+            .collect();
+        drop(schedule);
+        let faulty = members.min(everybody.len()).saturating_sub(1) / 3;
         self.network
-            .decided_by_more_than(faulty, |key| members.contains(&Address(*key)))
+            .decided_by_more_than(faulty, |key| everybody.contains(key))
     }
 
     pub fn status(&self) -> LogStatus {

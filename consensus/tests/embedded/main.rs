@@ -289,6 +289,149 @@ async fn a_member_joins_and_another_leaves_at_the_height_that_was_fixed() {
     assert!(nodes[4].log.status().member);
 }
 
+/// Who orders the block after the last of `blocks`, and who comes next, as an application reads it from its state. Member 4
+/// comes with "add", member 0 goes with "remove", four heights later.
+fn ordering(circle: &Circle, blocks: &[Block]) -> (Vec<Member>, Vec<(u64, Vec<Member>)>) {
+    let height = blocks.last().map_or(0, |block| block.height);
+    let (mut now, mut next) = (circle.members[..4].to_vec(), Vec::new());
+    for block in blocks {
+        let Some(members) = changes(circle, block) else {
+            continue;
+        };
+        match block.height + 4 <= height + 1 {
+            true => now = members,
+            false => next.push((block.height + 4, members)),
+        }
+    }
+    (now, next)
+}
+
+fn changes(circle: &Circle, block: &Block) -> Option<Vec<Member>> {
+    let says = |text: &[u8]| block.transactions.iter().any(|one| one == text);
+    match (says(b"add"), says(b"remove")) {
+        (true, _) => Some(circle.members.clone()),
+        (_, true) => Some(circle.members[1..].to_vec()),
+        _ => None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newcomer_replays_the_log_and_members_killed_before_a_change_come_back_with_the_right_ones()
+ {
+    let circle = Arc::new(Circle::new(5));
+    let start = async |index: usize, executed: &[Block]| {
+        let (members, scheduled) = ordering(&circle, executed);
+        let config = Config {
+            members,
+            scheduled,
+            ..circle.config(index, executed.last().map_or(0, |block| block.height))
+        };
+        let known = circle.clone();
+        let execute: Execute = Box::new(move |log, block| {
+            if let Some(members) = changes(&known, block) {
+                log.change_members(block.height + 4, members)
+                    .expect("in time");
+            }
+        });
+        circle.start_with(config, accept_all(), execute).await
+    };
+    let mut nodes = Vec::new();
+    for index in 0..4 {
+        nodes.push(start(index, &[]).await);
+    }
+    let before = transactions("before", 20);
+    nodes[0].submit_all(&before).await;
+    all_order(&mut nodes, &before).await;
+
+    // The fifth is admitted while it is away. Two of the four are killed between the decision and its effect.
+    nodes[1].submit_all(&[b"add".to_vec()]).await;
+    let mut logs: Vec<Vec<Block>> = Vec::new();
+    for index in [2, 3] {
+        nodes[index].until_ordered(&[b"add".to_vec()]).await;
+    }
+    for index in [3, 2] {
+        let executed = nodes[index].blocks();
+        logs.push(nodes.remove(index).kill().await);
+        nodes.insert(index, start(index, &executed).await);
+        logs.push(executed);
+    }
+    let added = |blocks: &[Block], text: &[u8]| {
+        let at = blocks
+            .iter()
+            .find(|block| block.transactions.iter().any(|one| one == text));
+        at.expect("ordered").height + 4
+    };
+    nodes[0].until_ordered(&[b"add".to_vec()]).await;
+    let effective = added(&nodes[0].blocks(), b"add");
+    nodes[0].until_height(effective + 5).await;
+    nodes.push(start(4, &[]).await);
+    nodes[4].until_height(effective + 6).await;
+    assert_eq!(nodes[4].blocks()[0].height, 1, "from the first block on");
+    let together = transactions("together", 10);
+    nodes[4].submit_all(&together).await;
+    for node in &mut nodes {
+        node.until_ordered(&together).await;
+    }
+    assert!(nodes[4].log.status().member);
+    let others: Vec<[u8; 32]> = circle.members[1..]
+        .iter()
+        .map(|member| member.key)
+        .collect();
+
+    // Another goes, and the others go on as four; it orders nothing any more, and nobody talks to it.
+    nodes[3].submit_all(&[b"remove".to_vec()]).await;
+    nodes[1].until_ordered(&[b"remove".to_vec()]).await;
+    let history = |nodes: &[Node]| nodes[4].blocks();
+    nodes[4].until_ordered(&[b"remove".to_vec()]).await;
+    let removed = added(&history(&nodes), b"remove");
+    for index in [4, 1] {
+        let executed = match index {
+            // What its first run saw, and what the second did.
+            4 => nodes[4].blocks(),
+            _ => nodes[1].blocks(),
+        };
+        logs.push(nodes.remove(index).kill().await);
+        nodes.insert(index, start(index, &executed).await);
+    }
+    let after = transactions("after", 10);
+    nodes[2].submit_all(&after).await;
+    for node in &mut nodes[1..] {
+        node.until_ordered(&after).await;
+        node.until_height(removed + 40).await;
+    }
+    for node in &nodes[1..] {
+        let status = node.log.status();
+        assert!(status.member);
+        assert_eq!(status.peers.len(), 3);
+        assert!(status.peers.iter().all(|peer| others.contains(&peer.key)));
+    }
+    let ordered_by_the_removed = nodes[2]
+        .blocks()
+        .iter()
+        .filter(|block| block.proposer == circle.members[0].key)
+        .any(|block| block.height >= removed);
+    assert!(!ordered_by_the_removed);
+    let farewell = async {
+        while nodes[0]
+            .log
+            .status()
+            .peers
+            .iter()
+            .any(|peer| peer.connected)
+        {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(circle::PATIENCE, farewell)
+        .await
+        .expect("nobody links with who was removed");
+    assert!(!nodes[0].log.status().member);
+    assert!(nodes[0].height() >= removed - 1, "it saw its own end");
+    assert!(nodes[0].height() < nodes[1].height());
+    logs.extend(nodes.iter().map(Node::blocks));
+    assert_same_log(&logs);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_application_refuses_is_not_taken_and_what_it_no_longer_accepts_is_dropped() {
     let circle = Circle::new(4);

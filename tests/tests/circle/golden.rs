@@ -181,12 +181,12 @@ fn a_block_and_the_first_checkpoints_of_a_circle() {
     );
     check(
         circle.guardians[0].head().state_root,
-        expect!["ef6389bfeacd41dcdd8c238e6cab1c28524c38caee185bf3951d018fffc9d98a"],
+        expect!["66f7338238c451fc974e69768e025d8dd642b48a615deeab3627a0d6237403b8"],
     );
     circle.account("alice");
     check(
         circle.guardians[0].head().checkpoint,
-        expect!["6b549ea90ab4bb6b79ee286545099c1ac5dadc72471b2b088211b729015e4465"],
+        expect!["0e3cb41c8e9f2e5000c4ec18faaebd41fbffd7c46b8f291727ab2d2e717116fc"],
     );
     // A param that the circle decided, and what a schedule, a reaction and an invariant leave behind.
     let text = |text: &str| Value::Text(text.into());
@@ -220,6 +220,6 @@ fn a_block_and_the_first_checkpoints_of_a_circle() {
     );
     check(
         circle.guardians[0].head().state_root,
-        expect!["a13ad1e19e412de72ccf98bda989c0fd391afe704e611c98593a278e507e0423"],
+        expect!["265ead2ae4fe6a90f54c246409801759fb0f292a2d54d47a824ab9939547a779"],
     );
 }

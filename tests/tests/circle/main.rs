@@ -5,6 +5,7 @@ mod bonds;
 mod day;
 mod golden;
 mod hostile;
+mod membership;
 mod money;
 #[path = "../../../policies/cases.rs"]
 mod policies;

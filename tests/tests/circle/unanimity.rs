@@ -126,11 +126,11 @@ fn nothing_is_paid_when_one_guardian_concludes_otherwise() {
         );
         assert_ne!(found[0].ours, found[0].theirs);
         assert_eq!(
-            agreement(&circle.guardians[guardian].view(), &circle.genesis).unwrap(),
+            agreement(&circle.guardians[guardian].view()).unwrap(),
             Agreement::Contradicted
         );
     }
-    let own = agreement(&circle.guardians[4].view(), &circle.genesis).unwrap();
+    let own = agreement(&circle.guardians[4].view()).unwrap();
     assert_eq!(own, Agreement::Minority { height });
     let seen = divergences(&circle.guardians[4].state()).unwrap();
     assert_eq!(

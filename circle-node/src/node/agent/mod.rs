@@ -17,6 +17,7 @@ use circle::duties::{self, Agreement};
 use circle::envelope::{Body, Envelope};
 use circle::gate::Testimony;
 use circle::ids::{Key, sign};
+use circle::membership::ToConfirm;
 use circle::receipt;
 use consensus::log::SubmitError;
 use threescript::action::{Action, Mark};
@@ -48,6 +49,7 @@ const IDLE: Duration = Duration::from_secs(2);
 enum Task {
     Attest,
     Testify,
+    Confirm { epoch: u64 },
     Keygen { ceremony: u64, phase: u8 },
     Commit { payout: u64 },
     Share { payout: u64, session: u32 },
@@ -139,11 +141,8 @@ impl Agent {
         if status.catching_up || rows.height + 2 < status.height {
             return Ok(());
         }
-        let duties = duties::duties(&rows.store, &self.core.genesis, self.core.me)?;
-        let astray = matches!(
-            duties::agreement(&rows.store, &self.core.genesis)?,
-            Agreement::Minority { .. }
-        );
+        let duties = duties::duties(&rows.store, &Key::of(&self.core.key))?;
+        let astray = matches!(duties::agreement(&rows.store)?, Agreement::Minority { .. });
         if let Some(testimony) = duties.testify.filter(|_| self.is_free(&Task::Testify)) {
             self.testify(&testimony)?;
         }
@@ -170,6 +169,9 @@ impl Agent {
             self.attested = Some(Instant::now());
             self.send(vec![Task::Attest], action)?;
         }
+        if let Some(due) = duties.confirm {
+            self.confirm(due)?;
+        }
         for duty in duties.keygen {
             self.keygen(&rows, duty)?;
         }
@@ -180,7 +182,7 @@ impl Agent {
 
     /// Attestations cover everything below them, so a few a second are enough, fewer the more guardians send them.
     fn may_attest(&self) -> bool {
-        let pause = Duration::from_millis(10 * self.core.genesis.members.count() as u64);
+        let pause = Duration::from_millis(10 * self.core.guardians().roster.count() as u64);
         self.is_free(&Task::Attest) && self.attested.is_none_or(|at| at.elapsed() >= pause)
     }
 
@@ -190,6 +192,25 @@ impl Agent {
             vec![Task::Testify],
             act("circle", "testify", [("testimony", Value::Bytes(bytes))]),
         )
+    }
+
+    /// Says that the decision of a change of the guardians is certified.
+    fn confirm(&mut self, due: ToConfirm) -> Result<(), Problem> {
+        let task = Task::Confirm { epoch: due.epoch };
+        if !self.is_free(&task) {
+            return Ok(());
+        }
+        let epoch = i64::try_from(due.epoch).unwrap_or(i64::MAX);
+        let change = borsh::to_vec(&due.change).expect("writing to memory does not fail");
+        let action = act(
+            "circle",
+            "confirm",
+            [
+                ("epoch", Value::Int(epoch)),
+                ("change", Value::Bytes(change)),
+            ],
+        );
+        self.send(vec![task], action)
     }
 
     fn is_free(&self, task: &Task) -> bool {

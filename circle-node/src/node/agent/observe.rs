@@ -11,6 +11,10 @@ use crate::problem::Problem;
 impl Agent {
     /// Reports what is news.
     pub(super) fn observe(&mut self, rows: &Rows) -> Result<(), Problem> {
+        // Who is no guardian reports nothing.
+        let Some(me) = self.core.me() else {
+            return Ok(());
+        };
         let (mut tasks, mut seen) = (Vec::new(), Vec::new());
         for observation in self.core.treasury.news() {
             let task = Task::Observe {
@@ -18,7 +22,7 @@ impl Agent {
             };
             let says = self.is_free(&task)
                 && is_awaited(&rows.state, &observation)?
-                && treasury::is_news(&rows.state, self.core.me, &observation)?;
+                && treasury::is_news(&rows.state, me, &observation)?;
             if says && seen.len() < OBSERVATIONS_MAX {
                 tasks.push(task);
                 seen.push(observation);

@@ -89,7 +89,7 @@ impl Agent {
             }
             Duty::StandBy { session } => {
                 let patience = Duration::from_secs(10)
-                    + Duration::from_millis(300) * self.core.genesis.members.count() as u32;
+                    + Duration::from_millis(300) * self.core.guardians().roster.count() as u32;
                 let since = *self
                     .standing_by
                     .entry((payout, session))

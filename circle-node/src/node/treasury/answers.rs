@@ -52,7 +52,7 @@ pub(super) fn one(
         ),
     };
     let names = |guardians: Vec<u32>| -> Vec<String> {
-        let name = |index: u32| core.guardian(index).to_owned();
+        let name = |index: u32| core.guardian(index);
         guardians.into_iter().map(name).collect()
     };
     let confirmed_by = names(treasury::confirmations(&rows.state, payout.id)?);
@@ -62,7 +62,7 @@ pub(super) fn one(
     });
     let signing = ceremonies::signing(&rows.state, payout.id)?;
     let signed_by = match signing {
-        Some(signing) => participants(core, &signed_by(&signing)),
+        Some(signing) => signers(core, rows, &payout, &signed_by(&signing))?,
         None => {
             let signatures = treasury::owner_signatures(&rows.state, payout.id)?;
             names(
@@ -75,7 +75,7 @@ pub(super) fn one(
     };
     let reports = treasury::seen(&rows.state, &payout.hash)?.into_iter();
     let reported = reports.map(|(guardian, observation)| Report {
-        guardian: core.guardian(guardian).to_owned(),
+        guardian: core.guardian(guardian),
         saw: saw(&observation),
     });
     let lines = payout.lines.iter().map(|line| Line {
@@ -126,6 +126,20 @@ fn signed_by(signing: &Signing) -> Vec<u16> {
         .collect()
 }
 
+/// The names of those who sign a payout together, by their numbers in the ceremony of its wallet's key.
+fn signers(
+    core: &Core,
+    rows: &Rows,
+    payout: &treasury::Payout,
+    numbers: &[u16],
+) -> Result<Vec<String>, Problem> {
+    let wallet = treasury::wallet(&rows.state, &payout.wallet)?;
+    match wallet.and_then(|wallet| wallet.ceremony()) {
+        Some(ceremony) => participants(core, rows, ceremony, numbers),
+        None => Ok(Vec::new()),
+    }
+}
+
 /// Whom an open payout waits for, as far as it waits for guardians.
 pub fn waiting_for(
     core: &Core,
@@ -133,14 +147,15 @@ pub fn waiting_for(
     payout: &treasury::Payout,
 ) -> Result<Vec<String>, Problem> {
     Ok(match payout.state {
-        PayoutState::Planned => missing_attestations(core, &standings(core, rows)?, payout.height),
+        PayoutState::Planned => missing_attestations(&standings(rows)?, payout.height),
         PayoutState::Checking => {
             let confirmed = treasury::confirmations(&rows.state, payout.id)?;
-            let guardians = 0..core.genesis.members.count() as u32;
+            let known = core.guardians();
+            let guardians = known.roster.indexes();
             let mut missing = Vec::new();
             for guardian in guardians.filter(|guardian| !confirmed.contains(guardian)) {
                 if treasury::confirmer(&rows.state, guardian)?.is_some() {
-                    missing.push(core.guardian(guardian).to_owned());
+                    missing.push(core.guardian(guardian));
                 }
             }
             missing
@@ -148,7 +163,7 @@ pub fn waiting_for(
         PayoutState::Signing => {
             let signing = ceremonies::signing(&rows.state, payout.id)?;
             match signing {
-                Some(signing) => participants(core, &signing.waiting_for()),
+                Some(signing) => signers(core, rows, payout, &signing.waiting_for())?,
                 None => owners_missing(core, rows, payout.id)?,
             }
         }
@@ -158,12 +173,11 @@ pub fn waiting_for(
                 // It waits for the chain.
                 true => Vec::new(),
                 false => {
-                    let guardians = 0..core.genesis.members.count() as u32;
+                    let known = core.guardians();
+                    let guardians = known.roster.indexes();
                     let silent = guardians
                         .filter(|guardian| reports.iter().all(|(other, _)| other != guardian));
-                    silent
-                        .map(|index| core.guardian(index).to_owned())
-                        .collect()
+                    silent.map(|index| core.guardian(index)).collect()
                 }
             }
         }
@@ -174,11 +188,10 @@ pub fn waiting_for(
 /// Guardians who own the Safe of a payout and have not signed it.
 fn owners_missing(core: &Core, rows: &Rows, payout: u64) -> Result<Vec<String>, Problem> {
     let signed = treasury::owner_signatures(&rows.state, payout)?;
-    let guardians = 0..core.genesis.members.count() as u32;
+    let known = core.guardians();
+    let guardians = known.roster.indexes();
     let missing = guardians.filter(|guardian| signed.iter().all(|(other, _)| other != guardian));
-    Ok(missing
-        .map(|index| core.guardian(index).to_owned())
-        .collect())
+    Ok(missing.map(|index| core.guardian(index)).collect())
 }
 
 /// What an open payout waits for, for people.
@@ -288,8 +301,12 @@ fn wallets(core: &Core, rows: &Rows, assets: &Assets) -> Result<Vec<Wallet>, Pro
             network,
             account: wallet.address.as_ref().map(ToString::to_string),
             ceremony: keygen.map(|keygen| phase_name(keygen.phase()).to_owned()),
-            waiting_for: keygen
-                .map_or_else(Vec::new, |keygen| participants(core, &keygen.waiting_for())),
+            waiting_for: match (keygen, wallet.ceremony()) {
+                (Some(keygen), Some(ceremony)) => {
+                    participants(core, rows, ceremony, &keygen.waiting_for())?
+                }
+                _ => Vec::new(),
+            },
             next_sequence: wallet.next_sequence,
             holdings,
             fees: wallet.fees,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
+use circle::ids::Key;
 use circle::treasury::{self, Payout, PayoutState};
 use tokio::sync::watch;
 use treasury_chains::stellar::Submission;
@@ -97,13 +98,17 @@ impl Broadcaster {
         if self.core.treasury.is_included(payout.id) {
             return true;
         }
-        let members = self.core.genesis.members.count() as u128;
+        let guardians = self.core.guardians();
+        let Some(seat) = guardians.seat(&Key::of(&self.core.key)) else {
+            return false;
+        };
+        let members = guardians.roster.count() as u128;
         let seen = self.seen.entry(payout.id).or_insert_with(|| Seen {
             since: Instant::now(),
             answered: None,
         });
         let turn = turn(seen.since, self.link.patience().as_millis());
-        if (u128::from(payout.id) + turn) % members != u128::from(self.core.me) {
+        if (u128::from(payout.id) + turn) % members != seat as u128 {
             return false;
         }
         if seen.answered == Some(turn) {

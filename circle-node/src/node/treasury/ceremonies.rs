@@ -75,8 +75,7 @@ fn describe(core: &Core, number: u64, keygen: &Keygen, wallets: Vec<String>) -> 
 }
 
 fn name_of(core: &Core, key: &[u8; 32]) -> String {
-    let member = core.genesis.members.iter().find(|one| one.key.0 == *key);
-    member.map_or_else(|| Key(*key).to_string(), |member| member.name.clone())
+    core.guardians().name_of(&Key(*key))
 }
 
 fn charge(charge: Charge) -> &'static str {

@@ -32,6 +32,10 @@ pub fn of(core: &Core, id: u64) -> Result<At<PayoutDiff>, Problem> {
     };
     let strange =
         |error: treasury_protocol::stellar::StellarError| Problem::of(error.code(), error);
+    let confirmer = match core.me() {
+        Some(me) => treasury::confirmer(&rows.state, me)?,
+        None => None,
+    };
     let transaction_xdr = batch.unsigned_envelope().map_err(strange)?;
     let decoded = money_diff::decode(&transaction_xdr, network)?;
     Ok(At {
@@ -40,7 +44,7 @@ pub fn of(core: &Core, id: u64) -> Result<At<PayoutDiff>, Problem> {
         answer: PayoutDiff {
             mismatches: mismatches(core, &rows, &assets, &payout, &decoded)?,
             holdings: holdings(&rows, &assets, &payout)?,
-            confirmer: treasury::confirmer(&rows.state, core.me)?,
+            confirmer,
             payout: answers::one(core, &rows, &assets, payout)?,
             transaction_xdr,
             decoded,

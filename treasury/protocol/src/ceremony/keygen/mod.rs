@@ -54,6 +54,8 @@ pub struct Keygen {
     /// The verifying share that each member has confirmed.
     confirmed: Vec<Option<[u8; 32]>>,
     failure: Option<Failure>,
+    /// Number of a member that left the circle before all had confirmed.
+    abandoned_by: Option<u16>,
 }
 
 /// What is kept of a member's first message.
@@ -74,7 +76,7 @@ pub enum Phase {
     Confirm,
     /// All have confirmed: the key may be used.
     Done,
-    /// Somebody was caught: see [`Keygen::failure`].
+    /// Somebody was caught, see [`Keygen::failure`], or left, see [`Keygen::abandoned_by`].
     Failed,
 }
 
@@ -221,6 +223,7 @@ impl Keygen {
             round2: vec![None; members],
             confirmed: vec![None; members],
             failure: None,
+            abandoned_by: None,
         })
     }
 
@@ -329,7 +332,7 @@ impl Keygen {
 
     /// How far the ceremony is.
     pub fn phase(&self) -> Phase {
-        if self.failure.is_some() {
+        if self.failure.is_some() || self.abandoned_by.is_some() {
             Phase::Failed
         } else if self.round1.iter().any(Option::is_none) {
             Phase::Round1
@@ -377,6 +380,22 @@ impl Keygen {
     /// Who made the ceremony fail, and how that is known.
     pub fn failure(&self) -> Option<&Failure> {
         self.failure.as_ref()
+    }
+
+    /// Who left the circle before the key was made, which is no fault.
+    pub fn abandoned_by(&self) -> Option<u16> {
+        self.abandoned_by
+    }
+
+    /// Ends a ceremony that goes on because the member with this number left the circle: a key needs the confirmation of
+    /// all. Says whether anything changed; a finished key stays, and so does a verdict.
+    pub fn abandon(&mut self, index: u16) -> bool {
+        let goes_on = !matches!(self.phase(), Phase::Done | Phase::Failed);
+        if goes_on && self.position(index).is_ok() {
+            self.abandoned_by = Some(index);
+            return true;
+        }
+        false
     }
 
     /// Name of the ceremony.
