@@ -96,6 +96,21 @@ pub enum ChainConfig {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         poll_ms: Option<u64>,
     },
+    /// An Ethereum chain.
+    Ethereum {
+        /// Its number.
+        chain_id: u64,
+        /// Addresses of nodes that speak JSON-RPC. What most of them say is believed.
+        endpoints: Vec<String>,
+        /// How many blocks behind the newest one what is seen becomes a fact. All guardians had better have the same.
+        finality_blocks: u64,
+        /// The block from which on payments are looked for: the wallets of the circle are younger.
+        #[serde(default)]
+        from_block: u64,
+        /// From one look at the chain to the next, in milliseconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        poll_ms: Option<u64>,
+    },
 }
 
 /// How fast blocks are made. What is not given follows from the number of members.

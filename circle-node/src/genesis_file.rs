@@ -140,6 +140,7 @@ mod tests {
             circle: None,
             members: &members,
             tft_issuer: issuer,
+            tft_on_ethereum: None,
             time_ms: 1_700_000_000_000,
         })
         .unwrap()

@@ -61,6 +61,8 @@ pub struct Founding<'a> {
     pub members: &'a [MemberFile],
     /// Who issues TFT on Stellar.
     pub tft_issuer: Key,
+    /// Where TFT lives on an Ethereum chain, if it does.
+    pub tft_on_ethereum: Option<AssetHome>,
     /// When it begins, milliseconds since 1970.
     pub time_ms: u64,
 }
@@ -105,9 +107,11 @@ pub fn found(founding: &Founding<'_>) -> Result<Genesis, Problem> {
             "TFT",
             Asset {
                 decimals: 7,
-                homes: vec![AssetHome::Stellar {
+                homes: std::iter::once(AssetHome::Stellar {
                     issuer: Some(founding.tft_issuer),
-                }],
+                })
+                .chain(founding.tft_on_ethereum.clone())
+                .collect(),
             },
         )]),
         policies: policies::STANDARD

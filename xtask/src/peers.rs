@@ -36,6 +36,7 @@ pub fn test() -> anyhow::Result<Vec<String>> {
             sandbox("JavaScript", &node, "stellar_sandbox.mjs")?;
             safe_transactions(&node)?;
             ethereum()?;
+            safe_day(&node)?;
         }
         None => missing.push(
             "the JavaScript Stellar SDK, ethers and an Ethereum node, which need Node.js 20 with npm; install nodejs and npm"
@@ -81,8 +82,26 @@ fn ethereum() -> anyhow::Result<()> {
     let mut tests = cargo(&["test", "--release", "--quiet", "-p", "treasury-chains"]);
     tests
         .args(["--features", "anvil", "--test", "chains", "ethereum::"])
-        .env("GUARDIAN_ETHEREUM_TOOLS", target().join("peers/ethereum"));
+        .env(
+            "GUARDIAN_ETHEREUM_TOOLS",
+            cache().join("guardian-circle/ethereum"),
+        );
     step("Safes on a real Ethereum node", tests)
+}
+
+/// A whole circle that pays its day from a Safe, read back with ethers.
+fn safe_day(node: &Path) -> anyhow::Result<()> {
+    let mut command = program(node, &[]);
+    command
+        .arg(beside_packages("safe_day.mjs")?)
+        .arg(circle())
+        .env("XDG_CACHE_HOME", cache());
+    step("a day paid from a Safe against ethers", command)
+}
+
+/// Where the node of Ethereum is installed for these checks.
+fn cache() -> PathBuf {
+    target().join("peers").join("cache")
 }
 
 /// A script for Node.js, which looks for packages beside it.

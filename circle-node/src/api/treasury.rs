@@ -237,6 +237,9 @@ pub struct ChainLink {
     pub endpoints: Vec<Endpoint>,
     /// The circle's wallets there.
     pub wallets: Vec<String>,
+    /// The address that pays for what this node sends there, where that is not the wallet itself: it needs some of the chain's coin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pays_gas: Option<String>,
 }
 
 /// A server of a money chain.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use threescript::value::{Amount, Assets};
 
 use super::output::{self, Progress};
-use crate::devnet::{Devnet, Plan, Until};
+use crate::devnet::{Devnet, EthereumNode, Plan, Until};
 use crate::problem::Problem;
 use crate::system;
 
@@ -39,6 +39,9 @@ pub struct Args {
     /// Keep everything in this directory; one that was used before is continued. Without: a temporary one.
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
+    /// Pay from a Safe on an Ethereum chain: a real node for development with the real contracts. npm installs them once.
+    #[arg(long, value_name = "NODE")]
+    pub ethereum: Option<EthereumNode>,
     /// Give every node a process of its own.
     #[arg(long)]
     pub processes: bool,
@@ -114,6 +117,7 @@ pub fn run(args: Args) -> Result<(), Problem> {
         escrow: args.escrow.into_iter().collect::<BTreeMap<_, _>>(),
         directory: directory.unwrap_or_default(),
         processes: args.processes,
+        ethereum: args.ethereum,
         stop,
         diverge: args.diverge,
         fault: args.test_fault,

@@ -109,6 +109,7 @@ fn found(args: &Args, circle: &str, out: &Path) -> Result<(), Problem> {
         members: &members,
         tft_issuer: Key(issuer),
         time_ms: setup::now_ms(),
+        tft_on_ethereum: None,
     };
     let genesis = setup::found(&founding)?;
     let text = genesis_file::render(&genesis, &addresses(&members));

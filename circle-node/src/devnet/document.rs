@@ -97,7 +97,7 @@ pub async fn make(
         .answer
         .payouts
         .iter()
-        .any(|payout| payout.envelope_xdr.is_none());
+        .any(|payout| payout.envelope_xdr.is_none() && payout.execution.is_none());
     let mut document = json!({
         "circle": status.circle,
         "guardians": status.guardians.len(),

@@ -8,6 +8,7 @@ use circle::ids::{CircleId, Key};
 use ed25519_zebra::SigningKey;
 use rand::Rng;
 
+use super::ethereum::Ethereum;
 use super::stellar::PASSPHRASE;
 use crate::config::{ChainConfig, Home, Ordering, Protection, SecretsConfig};
 use crate::genesis_file;
@@ -53,7 +54,11 @@ pub fn guardian(number: usize) -> String {
 }
 
 /// Makes the homes of `count` guardians in `directory`, or finds them there.
-pub fn prepare(directory: &Path, count: usize) -> Result<Place, Problem> {
+pub fn prepare(
+    directory: &Path,
+    count: usize,
+    ethereum: Option<&Ethereum>,
+) -> Result<Place, Problem> {
     let genesis_path = directory.join("genesis.json");
     let names: Vec<String> = (1..=count).map(guardian).collect();
     let home = |name: &String| Home::new(directory.join(name));
@@ -61,6 +66,14 @@ pub fn prepare(directory: &Path, count: usize) -> Result<Place, Problem> {
         .key(ISSUER)
         .map_err(|error| Problem::of("devnet.issuer", error))?;
     if genesis_path.exists() {
+        if ethereum.is_some() {
+            let reason = format!(
+                "{} holds a circle whose Ethereum chain ended with the program that made it",
+                directory.display()
+            );
+            let mend = "name a new directory with --dir";
+            return Err(Problem::new("devnet.dir", reason, mend));
+        }
         let found = genesis_file::read(&genesis_path)?.members.count();
         if found != count {
             let reason = format!(
@@ -94,6 +107,7 @@ pub fn prepare(directory: &Path, count: usize) -> Result<Place, Problem> {
             circle: Some(CircleId::of_name(CIRCLE)),
             members: &members,
             tft_issuer: Key::of(&issuer),
+            tft_on_ethereum: ethereum.map(Ethereum::home),
             time_ms: setup::now_ms(),
         })?;
         let text = genesis_file::render(&genesis, &addresses);
@@ -106,11 +120,13 @@ pub fn prepare(directory: &Path, count: usize) -> Result<Place, Problem> {
                 members: addresses.clone(),
                 ordering: Ordering::default(),
                 secrets: secrets(name),
-                chains: vec![ChainConfig::Stellar {
+                chains: std::iter::once(ChainConfig::Stellar {
                     network: PASSPHRASE.into(),
                     endpoints: vec![format!("http://{}", at(ports[2 * count]))],
                     poll_ms: Some(poll_ms(count)),
-                }],
+                })
+                .chain(ethereum.map(|chain| chain.config(2 * poll_ms(count))))
+                .collect(),
             };
             setup::join(&home(name), joining)?;
         }
@@ -155,7 +171,9 @@ fn poll_ms(count: usize) -> u64 {
 fn ledger(home: &Home) -> Result<SocketAddr, Problem> {
     let config = home.read_config()?;
     let address = config.chains.iter().find_map(|chain| {
-        let ChainConfig::Stellar { endpoints, .. } = chain;
+        let ChainConfig::Stellar { endpoints, .. } = chain else {
+            return None;
+        };
         endpoints.first()?.strip_prefix("http://")?.parse().ok()
     });
     address.ok_or_else(|| {

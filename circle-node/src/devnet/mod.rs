@@ -8,6 +8,7 @@ pub mod bank;
 mod day;
 mod document;
 mod driver;
+pub mod ethereum;
 mod homes;
 mod nodes;
 mod plan;
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use self::bank::Bank;
 use self::day::Day;
+use self::ethereum::Ethereum;
 use self::homes::Seat;
 use self::nodes::{Astray, Nodes};
 use self::run::Run;
@@ -27,12 +29,14 @@ use crate::cli::output::Progress;
 use crate::problem::Problem;
 
 pub use self::homes::CIRCLE;
-pub use self::plan::{Plan, Until};
+pub use self::plan::{EthereumNode, Plan, Until};
 
 /// A running development circle that has been driven to where its plan says.
 pub struct Devnet {
     nodes: Nodes,
     ledger: Ledger,
+    /// Ends with this value.
+    ethereum: Option<Ethereum>,
     seats: Vec<Seat>,
     horizon: String,
     /// What is reported of it.
@@ -50,7 +54,11 @@ impl Devnet {
             let mend = "use the names of consumers in the batch";
             return Err(Problem::new("devnet.escrow", reason, mend));
         }
-        let place = homes::prepare(&plan.directory, plan.guardians)?;
+        let ethereum = match plan.ethereum {
+            Some(EthereumNode::Anvil) => Some(Ethereum::start(&progress).await?),
+            None => None,
+        };
+        let place = homes::prepare(&plan.directory, plan.guardians, ethereum.as_ref())?;
         let seats = place.seats;
         let horizon = format!("http://{}", place.ledger);
         let bank = Bank::new(&horizon, place.issuer)?;
@@ -87,6 +95,7 @@ impl Devnet {
             nodes,
             client,
             bank,
+            ethereum,
             horizon: horizon.clone(),
             progress,
             deadline,
@@ -99,6 +108,7 @@ impl Devnet {
             Ok(document) => Ok(Self {
                 nodes: run.nodes,
                 ledger,
+                ethereum: run.ethereum,
                 seats,
                 horizon,
                 document,
@@ -117,11 +127,14 @@ impl Devnet {
         let seat = &self.seats[self.speaker];
         let home = seat.home.path().display();
         let ledger = self.ledger.process_id().map(|id| ("ledger".to_owned(), id));
+        let chain = self.ethereum.as_ref().and_then(Ethereum::process_id);
+        let chain = chain.map(|id| ("anvil".to_owned(), id));
         let processes: Vec<String> = self
             .nodes
             .process_ids()
             .into_iter()
             .chain(ledger)
+            .chain(chain)
             .map(|(name, id)| format!("{name} {id}"))
             .collect();
         let processes = if processes.is_empty() {
@@ -129,13 +142,16 @@ impl Devnet {
         } else {
             format!("Their processes: {}\n", processes.join(", "))
         };
+        let ethereum = self.ethereum.as_ref().map_or_else(String::new, |chain| {
+            format!("The Ethereum chain is at {}.\n", chain.url())
+        });
         format!(
             "{} nodes are up. In another terminal:\n  \
              circle status --watch --home {home}\n  \
              circle ask '!iou.owed' --home {home}\n  \
              circle act FILE --home {home}\n\
              The Stellar ledger is at {}.\n\
-             {processes}Ctrl-C stops them.",
+             {ethereum}{processes}Ctrl-C stops them.",
             self.nodes.count(),
             self.horizon
         )

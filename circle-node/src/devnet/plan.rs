@@ -23,6 +23,13 @@ pub enum Until {
     Diverged,
 }
 
+/// What makes the Ethereum chain of a development circle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum EthereumNode {
+    /// A real node for development, which npm installs.
+    Anvil,
+}
+
 /// What is to be run.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -38,6 +45,8 @@ pub struct Plan {
     pub directory: PathBuf,
     /// A process for each node.
     pub processes: bool,
+    /// Pay from a Safe on an Ethereum chain instead.
+    pub ethereum: Option<EthereumNode>,
     /// Guardians whose nodes are stopped once the key exists.
     pub stop: Vec<String>,
     /// A guardian whose node computes something else.

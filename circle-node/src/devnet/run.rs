@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use circle::ids::Key;
+use circle::treasury;
+use ed25519_zebra::SigningKey;
 use threescript::value::{Amount, Assets, Value};
 
 use super::bank::Bank;
 use super::day::Day;
 use super::document::{self, Rejected};
 use super::driver::Driver;
+use super::ethereum::{self, CHAIN_ID, Ethereum};
 use super::homes::Seat;
 use super::nodes::Nodes;
 use super::plan::{Plan, Until};
@@ -20,8 +23,10 @@ use crate::cli::output::{self, Progress};
 use crate::iou_file::Party;
 use crate::problem::Problem;
 
-/// The wallet that pays.
+/// The wallet on Stellar, which pays.
 const WALLET: &str = "main";
+/// The wallet on Ethereum, which pays instead if there is one.
+const SAFE: &str = "safe";
 /// Accounts that are registered, or deposits recorded, in one transaction.
 const ACTIONS_PER_TRANSACTION: usize = 500;
 /// Rejected IOUs that are shown while work goes on.
@@ -39,7 +44,9 @@ pub struct Run<'a> {
     pub client: Client,
     /// The people of the day on the circle's Stellar ledger.
     pub bank: Bank,
-    /// Where that listens.
+    /// Its Ethereum chain, if it pays there.
+    pub ethereum: Option<Ethereum>,
+    /// Where the ledger listens.
     pub horizon: String,
     /// For people who watch.
     pub progress: Progress,
@@ -84,6 +91,9 @@ impl Run<'_> {
             day.keys().len()
         ));
         self.make_key(&driver).await?;
+        if self.ethereum.is_some() {
+            self.open_safe(&driver, seats, day).await?;
+        }
         for name in &self.plan.stop {
             self.nodes.stop(name).await;
             self.progress.line(format!("stopped {name}"));
@@ -92,13 +102,131 @@ impl Run<'_> {
         self.deposit(day, &assets).await?;
         let height = self.roll_up(&driver, day).await?;
         let status = self.finish(height).await?;
-        let chain = serde_json::json!({
+        let mut chain = serde_json::json!({
             "kind": "stellar",
             "horizon": self.horizon,
             "network": PASSPHRASE,
             "issuer": treasury_protocol::stellar::address(&self.bank.issuer().0),
         });
+        if let Some(ethereum) = &self.ethereum {
+            chain["ethereum"] = serde_json::json!({
+                "rpc": ethereum.url(),
+                "chain_id": CHAIN_ID,
+                "token": ethereum.token().to_string(),
+            });
+        }
         document::make(&self.client, &status, ious, chain).await
+    }
+
+    /// The wallet that the day is paid from.
+    fn paying(&self) -> &'static str {
+        match self.ethereum {
+            Some(_) => SAFE,
+            None => WALLET,
+        }
+    }
+
+    /// Opens a Safe that the guardians own, says where the people of the day are paid and pay from, and lets the day be paid from the
+    /// Safe.
+    async fn open_safe(
+        &mut self,
+        driver: &Driver,
+        seats: &[Seat],
+        day: &Day,
+    ) -> Result<(), Problem> {
+        let Some(ethereum) = &self.ethereum else {
+            return Ok(());
+        };
+        let mut relayers = Vec::new();
+        for seat in seats {
+            let client = Client::new(&seat.api.to_string())?;
+            let status: Status = client.get("/v1/status").await?;
+            let address = status.chains.into_iter().find_map(|chain| chain.pays_gas);
+            let address: Option<treasury_protocol::ethereum::Address> =
+                address.and_then(|address| address.parse().ok());
+            relayers.extend(address);
+        }
+        ethereum.fuel(&relayers).await?;
+        let contracts =
+            borsh::to_vec(ethereum.contracts()).expect("writing to memory does not fail");
+        let open = driver.act(
+            "treasury",
+            "safe",
+            vec![
+                ("wallet", Value::Text(SAFE.into())),
+                ("chain_id", Value::Int(CHAIN_ID as i64)),
+                ("contracts", Value::Bytes(contracts)),
+            ],
+        )?;
+        let pay = driver.act(
+            "policy",
+            "set",
+            vec![
+                ("policy", Value::Text("iou".into())),
+                ("param", Value::Text("wallet".into())),
+                ("value", Value::Text(SAFE.into())),
+            ],
+        )?;
+        let (_, receipt) = self
+            .done(driver, vec![open, pay], true, "the Safe to be opened")
+            .await?;
+        refuse(&receipt, "the Safe")?;
+        let keys = day.keys();
+        for chunk in keys.chunks(ACTIONS_PER_TRANSACTION) {
+            let receive = |key: &SigningKey| {
+                let address = ethereum::wallet_of(key).address().to_string();
+                let given = vec![
+                    ("account", Value::Account(Key::of(key).to_string())),
+                    ("chain", Value::Text("ethereum".into())),
+                    ("address", Value::Text(address)),
+                ];
+                driver.act("treasury", "receive_at", given)
+            };
+            let actions = chunk.iter().map(receive).collect::<Result<Vec<_>, _>>()?;
+            let what = "the addresses of the people";
+            let (_, receipt) = self.done(driver, actions, true, what).await?;
+            refuse(&receipt, what)?;
+        }
+        self.until("the guardians to own a Safe", async |client| {
+            let payouts: Option<At<Payouts>> = ready(client.get("/v1/payouts").await)?;
+            let wallets = payouts
+                .into_iter()
+                .flat_map(|payouts| payouts.answer.wallets);
+            let mut safes = wallets.filter(|wallet| wallet.name == SAFE);
+            Ok(safes.any(|safe| safe.next_sequence.is_some()).then_some(()))
+        })
+        .await?;
+        let safe = self.wallet().await?.account.unwrap_or_default();
+        self.progress
+            .line(format!("the guardians own the Safe {safe}"));
+        Ok(())
+    }
+
+    /// Lets those who pay say that payments from their Ethereum addresses are theirs.
+    async fn name_payers(
+        &mut self,
+        circle: circle::ids::CircleId,
+        payers: &[(String, SigningKey)],
+    ) -> Result<(), Problem> {
+        let mut waiting = Vec::new();
+        for (name, key) in payers {
+            let driver = Driver::new(self.client.clone(), circle, *key, Vec::new()).await?;
+            let message = treasury::payer_message(circle, name);
+            let hash = treasury_protocol::ethereum::message_hash(message.as_bytes());
+            let signature = ethereum::wallet_of(key)
+                .sign(&hash)
+                .map_err(|error| Problem::of(error.code(), error))?;
+            let given = vec![("signature", Value::Bytes(signature.to_vec()))];
+            let says = driver.act("treasury", "pays_from", given)?;
+            let id = driver.submit(vec![says], false).await?;
+            waiting.push((driver, id));
+        }
+        for (driver, id) in waiting {
+            let what = "a consumer's Ethereum address";
+            let (_, receipt) = self.receipt(&driver, &id, what).await?;
+            refuse(&receipt, what)?;
+        }
+        Ok(())
     }
 
     /// Registers the farmers and consumers of the day.
@@ -199,12 +327,13 @@ impl Run<'_> {
 
     /// The wallet, as certified state has it.
     async fn wallet(&mut self) -> Result<Wallet, Problem> {
+        let paying = self.paying();
         self.until("the wallet", async |client| {
             let payouts: Option<At<Payouts>> = ready(client.get("/v1/payouts").await)?;
             let wallets = payouts
                 .into_iter()
                 .flat_map(|payouts| payouts.answer.wallets);
-            Ok(wallets.into_iter().find(|wallet| wallet.name == WALLET))
+            Ok(wallets.into_iter().find(|wallet| wallet.name == paying))
         })
         .await
     }
@@ -292,6 +421,7 @@ impl Run<'_> {
             deposits.insert(name.clone(), amount.clone());
         }
         deposits.retain(|_, amount| amount.units > 0);
+        let mut payers = Vec::with_capacity(deposits.len());
         let (mut issued, mut payments) = (BTreeMap::new(), Vec::with_capacity(deposits.len()));
         let mut total: i64 = 0;
         for (name, amount) in &deposits {
@@ -306,22 +436,39 @@ impl Run<'_> {
             total = total.checked_add(amount.units).ok_or_else(too_much)?;
             issued.insert(Key::of(&key), amount.units);
             payments.push((key, amount.units));
+            payers.push((name.clone(), key));
         }
         let wallet = self.wallet().await?;
         let before = held(&wallet, assets)?;
-        let account = key_of(wallet.account.as_deref().unwrap_or_default())?;
-        self.bank.issue(&issued).await?;
-        self.bank.pay(account, payments).await?;
+        let account = wallet.account.as_deref().unwrap_or_default();
+        if self.ethereum.is_some() {
+            let genesis = self.client.genesis().await?;
+            self.name_payers(genesis.circle, &payers).await?;
+        }
+        match &self.ethereum {
+            Some(ethereum) => {
+                let safe = account.parse();
+                let safe = safe.map_err(|error: treasury_protocol::ethereum::EthereumError| {
+                    Problem::of(error.code(), error)
+                })?;
+                ethereum.pay(safe, payments).await?;
+            }
+            None => {
+                self.bank.issue(&issued).await?;
+                self.bank.pay(key_of(account)?, payments).await?;
+            }
+        }
         self.progress.line(format!(
             "{} consumers paid what they owe into the wallet",
             deposits.len()
         ));
+        let paying = self.paying();
         self.until("the guardians to see the payments", async |client| {
             let payouts: Option<At<Payouts>> = ready(client.get("/v1/payouts").await)?;
             let wallets = payouts
                 .into_iter()
                 .flat_map(|payouts| payouts.answer.wallets);
-            let wallet = wallets.into_iter().find(|wallet| wallet.name == WALLET);
+            let wallet = wallets.into_iter().find(|wallet| wallet.name == paying);
             let now = wallet.map(|wallet| held(&wallet, assets)).transpose()?;
             Ok((now >= Some(before.saturating_add(total))).then_some(()))
         })
@@ -368,7 +515,7 @@ impl Run<'_> {
                             .answer
                             .payouts
                             .iter()
-                            .all(|payout| payout.envelope_xdr.is_some() || ended(payout));
+                            .all(|payout| is_signed(payout) || ended(payout));
                         // The last attestations make the document complete.
                         let rest = status.waiting.len() - status.payouts_waiting.len();
                         certified && signed && rest == 0
@@ -501,6 +648,11 @@ fn too_much() -> Problem {
         "what consumers owe does not fit into 64 bits",
         "give smaller amounts",
     )
+}
+
+/// Whether the proof that its chain wants is there.
+fn is_signed(payout: &Payout) -> bool {
+    payout.envelope_xdr.is_some() || payout.execution.is_some()
 }
 
 /// What a node cannot answer yet is no error.

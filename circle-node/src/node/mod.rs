@@ -82,7 +82,8 @@ impl Node {
         let held = vault::hold(home)?;
         let lock = unlock(home.clone(), config.secrets.clone(), options.passphrase).await?;
         let key = identity(home, &config, &genesis, &lock)?;
-        let treasury = Treasury::new(&config.chains)?;
+        let secrets = Secrets::open(home.secrets(), lock)?;
+        let treasury = Treasury::new(&config.chains, &secrets).await?;
 
         let machine = Machine::new(genesis.clone(), options.fault)?;
         // With the same compiled policies. Neither executes blocks, so that a fault does not show in them.
@@ -104,7 +105,6 @@ impl Node {
                     .map_err(|rejection| rejection.to_string())
             })
         };
-        let secrets = Secrets::open(home.secrets(), lock)?;
         let listener = TcpListener::bind(config.api).await.map_err(|error| {
             let reason = format!("cannot listen for the API on {}: {error}", config.api);
             let mend = "choose another `api` address in circle.toml, or stop what uses it";

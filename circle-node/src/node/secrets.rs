@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use treasury_protocol::ceremony::keygen::Seed;
 use treasury_protocol::ceremony::{CeremonyId, KeyShare};
+use treasury_protocol::ethereum::OwnerKey;
 
 use crate::durable;
 use crate::problem::Problem;
@@ -80,6 +81,41 @@ impl Secrets {
     pub fn keep_share(&self, ceremony: &CeremonyId, share: &KeyShare) -> Result<(), Problem> {
         self.lock
             .write(&self.share_path(ceremony), &share.to_bytes())
+    }
+
+    /// The key by which this guardian owns Safes.
+    pub fn owner_key(&self) -> Result<Option<OwnerKey>, Problem> {
+        self.ethereum_key("owner-ethereum")
+    }
+
+    /// The key by which this guardian owns Safes; drawn and kept if there is none.
+    pub fn new_owner_key(&self) -> Result<OwnerKey, Problem> {
+        self.kept_ethereum_key("owner-ethereum")
+    }
+
+    /// The key that pays for what this node sends to an Ethereum chain; drawn and kept if there is none.
+    pub fn relayer_key(&self, chain_id: u64) -> Result<OwnerKey, Problem> {
+        self.kept_ethereum_key(&format!("relayer-{chain_id}"))
+    }
+
+    fn kept_ethereum_key(&self, name: &str) -> Result<OwnerKey, Problem> {
+        if let Some(key) = self.ethereum_key(name)? {
+            return Ok(key);
+        }
+        let key = OwnerKey::random(&mut rand::rngs::OsRng);
+        self.lock
+            .write(&self.directory.join(name), &*key.to_bytes())?;
+        Ok(key)
+    }
+
+    fn ethereum_key(&self, name: &str) -> Result<Option<OwnerKey>, Problem> {
+        let path = self.directory.join(name);
+        let Some(bytes) = self.lock.read(&path)? else {
+            return Ok(None);
+        };
+        let key = <[u8; 32]>::try_from(bytes.as_slice()).ok();
+        let key = key.and_then(|bytes| OwnerKey::from_bytes(&bytes).ok());
+        key.map(Some).ok_or_else(|| self.damaged(&path))
     }
 
     /// Marks a signing session as answered. Fails if it was before: no session is ever answered twice.

@@ -6,6 +6,7 @@
 
 mod keygen;
 mod observe;
+mod own;
 mod sign;
 
 use std::collections::HashMap;
@@ -41,6 +42,8 @@ const BACKOFF: Duration = Duration::from_secs(10);
 const REPLAYED: &str = "envelope.replayed";
 /// How the codes of refused observations begin.
 const OBSERVED: &str = "observation.";
+/// The code of an owner's signature that is not needed any more.
+const SIGNED_BY_OTHERS: &str = "owner.state";
 /// How often the agent looks without a new block.
 const IDLE: Duration = Duration::from_secs(2);
 
@@ -54,6 +57,8 @@ enum Task {
     Commit { payout: u64 },
     Share { payout: u64, session: u32 },
     Observe { subject: Hash },
+    NameKey,
+    OwnSignature { payout: u64 },
 }
 
 /// A message that is not known to be ordered yet.
@@ -177,6 +182,7 @@ impl Agent {
         }
         self.forget_seeds(&rows)?;
         self.sign(duties.sign)?;
+        self.own(duties.own)?;
         self.observe(&rows)
     }
 
@@ -292,8 +298,8 @@ impl Agent {
         let under_way = std::mem::take(&mut self.under_way);
         for mut sent in under_way {
             if let Some((height, receipt)) = receipt::of_transaction(&rows.local, &sent.id)? {
-                if receipt.code.starts_with(OBSERVED) {
-                    // A quorum was faster, so that the circle knows already.
+                if receipt.code.starts_with(OBSERVED) || receipt.code == SIGNED_BY_OTHERS {
+                    // A quorum was faster, so that the circle knows already, or has what it needs.
                     tracing::debug!(
                         guardian = self.core.name(),
                         height,

@@ -241,6 +241,7 @@ pub fn chains(core: &Core, rows: &Rows) -> Result<Vec<ChainLink>, Problem> {
         error: None,
         since_s: None,
         endpoints: Vec::new(),
+        pays_gas: None,
     }));
     Ok(all)
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use circle::ids::Key;
-use circle::treasury::{self, Payout, PayoutState};
+use circle::treasury::{self, Payout, PayoutState, Wallet};
 use tokio::sync::watch;
-use treasury_chains::stellar::Submission;
 
+use super::client::{Client, Sent};
 use super::link::Link;
 use crate::node::core::Core;
 
@@ -18,6 +18,7 @@ pub async fn broadcast(core: Arc<Core>, link: Arc<Link>, mut stop: watch::Receiv
         core,
         link,
         seen: HashMap::new(),
+        unopened: HashMap::new(),
     };
     loop {
         let poll = broadcaster.link.poll();
@@ -45,6 +46,8 @@ struct Broadcaster {
     core: Arc<Core>,
     link: Arc<Link>,
     seen: HashMap<u64, Seen>,
+    /// Since when the Safe of a wallet is waited for.
+    unopened: HashMap<String, Instant>,
 }
 
 impl Broadcaster {
@@ -57,11 +60,13 @@ impl Broadcaster {
                 return;
             }
         };
-        let waiting: Vec<u64> = queues.iter().flatten().map(|payout| payout.id).collect();
+        let all = queues.iter().flat_map(|(_, queue)| queue);
+        let waiting: Vec<u64> = all.map(|payout| payout.id).collect();
         self.seen.retain(|id, _| waiting.contains(id));
-        for queue in queues {
+        self.deploy().await;
+        for (wallet, queue) in queues {
             for payout in queue {
-                if !self.send(&payout).await {
+                if !self.send(&wallet, &payout).await {
                     break;
                 }
             }
@@ -69,9 +74,10 @@ impl Broadcaster {
     }
 
     /// By wallet: the signed payouts that its chain can take next, in the order of their sequence numbers.
-    fn queues(&self) -> Result<Vec<Vec<Payout>>, crate::problem::Problem> {
+    fn queues(&self) -> Result<Vec<(Wallet, Vec<Payout>)>, crate::problem::Problem> {
         let rows = self.core.certified()?;
-        let mut by_wallet: BTreeMap<String, BTreeMap<i64, Option<Payout>>> = BTreeMap::new();
+        let mut by_wallet: BTreeMap<String, (Wallet, BTreeMap<i64, Option<Payout>>)> =
+            BTreeMap::new();
         for payout in treasury::open(&rows.state)? {
             let wallet = treasury::wallet(&rows.state, &payout.wallet)?;
             let Some(wallet) = wallet.filter(|wallet| self.link.is_of(&wallet.chain)) else {
@@ -80,21 +86,25 @@ impl Broadcaster {
             if wallet.paused.is_some() {
                 continue;
             }
-            let sequences = by_wallet.entry(payout.wallet.clone()).or_default();
+            let entry = by_wallet.entry(payout.wallet.clone());
+            let (_, sequences) = entry.or_insert_with(|| (wallet, BTreeMap::new()));
             let sendable = sequences.entry(payout.transaction.sequence()).or_default();
             if payout.state == PayoutState::Signed {
                 *sendable = Some(payout);
             }
         }
         // What comes after a number that nobody can use yet would be refused.
-        let queue = |sequences: BTreeMap<i64, Option<Payout>>| {
-            sequences.into_values().map_while(|payout| payout).collect()
+        let queue = |(wallet, sequences): (Wallet, BTreeMap<i64, Option<Payout>>)| {
+            (
+                wallet,
+                sequences.into_values().map_while(|payout| payout).collect(),
+            )
         };
         Ok(by_wallet.into_values().map(queue).collect())
     }
 
     /// Sends one payout if it is this node's turn. Gives whether the next one of the wallet may follow.
-    async fn send(&mut self, payout: &Payout) -> bool {
+    async fn send(&mut self, wallet: &Wallet, payout: &Payout) -> bool {
         if self.core.treasury.is_included(payout.id) {
             return true;
         }
@@ -114,38 +124,26 @@ impl Broadcaster {
         if seen.answered == Some(turn) {
             return true;
         }
-        let Some(envelope) = payout.envelope() else {
-            return false;
-        };
-        let submission = self.link.client().submit(&envelope).await;
+        let sent = self.link.client().submit(wallet, payout).await;
         let (id, guardian) = (payout.id, self.core.name());
-        match submission {
-            Ok(Submission::Included {
-                ledger, succeeded, ..
-            }) => {
-                tracing::info!(
-                    guardian,
-                    payout = id,
-                    ledger,
-                    succeeded,
-                    "the chain took it"
-                );
+        match sent {
+            Sent::Taken(place) => {
+                tracing::info!(guardian, payout = id, "the chain took it: {place}");
                 self.answered(id, turn);
                 true
             }
-            Ok(Submission::Refused { codes }) => {
-                // No verdict: only a proof that the watcher finds is one.
+            // No verdict: only a proof that the watcher finds is one.
+            Sent::Refused(reason) => {
                 tracing::warn!(
                     guardian,
                     payout = id,
-                    ?codes,
-                    "the chain does not take it now"
+                    "the chain does not take it now: {reason}"
                 );
                 self.answered(id, turn);
                 false
             }
             // The same bytes again at the next look: they take effect once at most.
-            Ok(Submission::Unknown { reason }) => {
+            Sent::Unknown(reason) => {
                 tracing::warn!(
                     guardian,
                     payout = id,
@@ -153,10 +151,50 @@ impl Broadcaster {
                 );
                 false
             }
-            Err(error) => {
-                tracing::error!(guardian, payout = id, "{error}");
-                self.answered(id, turn);
-                false
+        }
+    }
+
+    /// Puts the Safes of wallets that the circle waits for onto their chain, in turns as payouts are.
+    async fn deploy(&mut self) {
+        let Client::Ethereum(ethereum) = self.link.client() else {
+            return;
+        };
+        let guardians = self.core.guardians();
+        let Some(seat) = guardians.seat(&Key::of(&self.core.key)) else {
+            return;
+        };
+        let wallets = self
+            .core
+            .certified()
+            .ok()
+            .and_then(|rows| treasury::wallets(&rows.state).ok());
+        for wallet in wallets.unwrap_or_default() {
+            let waits = wallet.next_sequence.is_none() && self.link.is_of(&wallet.chain);
+            let Some(setup) = wallet.setup(self.core.genesis.circle).filter(|_| waits) else {
+                continue;
+            };
+            let since = *self
+                .unopened
+                .entry(wallet.name.clone())
+                .or_insert_with(Instant::now);
+            let turn = turn(since, self.link.patience().as_millis());
+            let members = guardians.roster.count() as u128;
+            if turn % members != seat as u128 {
+                continue;
+            }
+            let guardian = self.core.name();
+            match ethereum.deploy(&setup).await {
+                Ok(true) => {
+                    tracing::info!(guardian, wallet = wallet.name, "the Safe is being deployed")
+                }
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!(
+                        guardian,
+                        wallet = wallet.name,
+                        "the Safe is not deployed: {error}"
+                    );
+                }
             }
         }
     }

@@ -8,9 +8,12 @@ use std::time::Duration;
 use circle::treasury::{Chain, Transaction};
 use treasury_chains::endpoints::Timeouts;
 
+use super::client::Client;
+use super::ethereum::Ethereum;
 use super::stellar::Stellar;
 use crate::api::treasury::{ChainLink, Endpoint};
 use crate::config::ChainConfig;
+use crate::node::secrets::Secrets;
 use crate::problem::Problem;
 use crate::setup::now_ms;
 
@@ -64,7 +67,7 @@ impl fmt::Display for Network {
 /// A chain that this node sees.
 pub struct Link {
     network: Network,
-    client: Stellar,
+    client: Client,
     poll: Duration,
     health: Mutex<Health>,
 }
@@ -82,20 +85,39 @@ struct Health {
 }
 
 impl Link {
-    pub(super) fn new(config: &ChainConfig) -> Result<Self, Problem> {
-        let ChainConfig::Stellar {
-            network,
-            endpoints,
-            poll_ms,
-        } = config;
-        let poll = poll_ms.map_or(POLL, Duration::from_millis).max(POLL_MIN);
+    pub(super) async fn new(config: &ChainConfig, secrets: &Secrets) -> Result<Self, Problem> {
+        let (kind, id, client, poll_ms) = match config {
+            ChainConfig::Stellar {
+                network,
+                endpoints,
+                poll_ms,
+            } => {
+                let stellar = Stellar::new(endpoints, network, Timeouts::default())?;
+                (
+                    "stellar",
+                    network.clone(),
+                    Client::Stellar(stellar),
+                    poll_ms,
+                )
+            }
+            ChainConfig::Ethereum {
+                chain_id,
+                endpoints,
+                finality_blocks,
+                from_block,
+                poll_ms,
+            } => {
+                let relayer = secrets.relayer_key(*chain_id)?;
+                let ethereum =
+                    Ethereum::connect(endpoints, *chain_id, *finality_blocks, *from_block, relayer);
+                let client = Client::Ethereum(Box::new(ethereum.await?));
+                ("ethereum", chain_id.to_string(), client, poll_ms)
+            }
+        };
         Ok(Self {
-            network: Network {
-                kind: "stellar",
-                id: network.clone(),
-            },
-            client: Stellar::new(endpoints, network, Timeouts::default())?,
-            poll,
+            network: Network { kind, id },
+            client,
+            poll: poll_ms.map_or(POLL, Duration::from_millis).max(POLL_MIN),
             health: Mutex::default(),
         })
     }
@@ -111,7 +133,7 @@ impl Link {
     }
 
     /// How it is spoken to.
-    pub(super) fn client(&self) -> &Stellar {
+    pub(super) fn client(&self) -> &Client {
         &self.client
     }
 
@@ -144,9 +166,11 @@ impl Link {
             (error, since)
         });
         let mut endpoints = BTreeMap::new();
-        for (name, fault) in self.client.faults() {
-            let since = since(health.endpoints.get(&name));
-            endpoints.insert(name, (fault, since));
+        for one in self.client.status() {
+            if let Some(fault) = one.fault {
+                let since = since(health.endpoints.get(&one.name));
+                endpoints.insert(one.name, (fault.to_string(), since));
+            }
         }
         health.endpoints = endpoints;
     }
@@ -176,7 +200,7 @@ impl Link {
                 name,
             }
         };
-        let endpoints = self.client.endpoints().into_iter();
+        let endpoints = self.client.status().into_iter();
         ChainLink {
             kind: self.network.kind.into(),
             network: self.network.id.clone(),
@@ -185,9 +209,13 @@ impl Link {
             error: health.error.as_ref().map(|(error, _)| error.clone()),
             since_s: health.error.as_ref().map(|(_, since)| *since),
             endpoints: endpoints
-                .map(|(name, contradictions)| endpoint(name, contradictions))
+                .map(|one| endpoint(one.name, one.contradictions))
                 .collect(),
             wallets: Vec::new(),
+            pays_gas: match &self.client {
+                Client::Stellar(_) => None,
+                Client::Ethereum(ethereum) => Some(ethereum.relayer().to_string()),
+            },
         }
     }
 

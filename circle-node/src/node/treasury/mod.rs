@@ -10,8 +10,10 @@
 pub mod answers;
 mod broadcaster;
 pub mod ceremonies;
+mod client;
 mod cursors;
 pub mod diff;
+mod ethereum;
 pub mod link;
 mod stellar;
 mod watcher;
@@ -27,6 +29,7 @@ use tokio::task::JoinHandle;
 
 use self::link::{Link, Network};
 use super::core::Core;
+use super::secrets::Secrets;
 use crate::config::ChainConfig;
 use crate::problem::Problem;
 
@@ -82,10 +85,10 @@ enum Subject {
 
 impl Treasury {
     /// The chains that are configured.
-    pub fn new(chains: &[ChainConfig]) -> Result<Self, Problem> {
+    pub async fn new(chains: &[ChainConfig], secrets: &Secrets) -> Result<Self, Problem> {
         let mut links: Vec<Arc<Link>> = Vec::new();
         for config in chains {
-            let link = Link::new(config)?;
+            let link = Link::new(config, secrets).await?;
             if links.iter().any(|other| other.network() == link.network()) {
                 let reason = format!("`chains` in circle.toml names {} twice", link.network());
                 let mend = "put all its endpoints into one list";

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use circle::genesis::{Genesis, Home};
 use circle::treasury::{Address, Observation, Outcome, Payout, Question, Transaction, Wallet};
 use threescript::value::{Amount, AssetCode};
-use treasury_chains::endpoints::Timeouts;
+use treasury_chains::endpoints::{EndpointStatus, Timeouts};
 use treasury_chains::stellar::{
     self, Direction, Horizon, HorizonError, Movement, Sought, Submission,
 };
 use treasury_protocol::stellar::{Asset, AssetCode as StellarCode};
 
+use super::client::{Asked, Payments, Sent};
 use crate::problem::Problem;
 use crate::setup::now_ms;
 
@@ -22,24 +23,6 @@ pub struct Stellar {
     horizon: Horizon,
 }
 
-/// A question, with what a Horizon has to know beside it.
-pub struct Asked {
-    /// The question.
-    pub question: Question,
-    /// The most that the payee of [`Question::Receives`] is to get at once, in minor units.
-    pub units: i64,
-    /// The ledger in which the balance of [`Question::Claim`] was made.
-    pub made_in: u32,
-}
-
-/// Payments to a wallet behind a cursor.
-pub struct Payments {
-    /// What arrived, with its place: the oldest first.
-    pub arrived: Vec<(u64, Observation)>,
-    /// The last place that was read.
-    pub cursor: u64,
-}
-
 impl Stellar {
     pub fn new(endpoints: &[String], network: &str, timeouts: Timeouts) -> Result<Self, Problem> {
         let horizon = Horizon::new(endpoints, network, timeouts).map_err(|error| {
@@ -49,17 +32,9 @@ impl Stellar {
         Ok(Self { horizon })
     }
 
-    /// The servers, and how often each was contradicted by the others.
-    pub fn endpoints(&self) -> Vec<(String, u64)> {
-        let all = self.horizon.endpoints().status().into_iter();
-        all.map(|one| (one.name, one.contradictions)).collect()
-    }
-
-    /// The servers that gave no usable answer to the last question, and why.
-    pub fn faults(&self) -> Vec<(String, String)> {
-        let all = self.horizon.endpoints().status().into_iter();
-        all.filter_map(|one| Some((one.name, one.fault?.to_string())))
-            .collect()
+    /// The servers, and how each does.
+    pub fn status(&self) -> Vec<EndpointStatus> {
+        self.horizon.endpoints().status()
     }
 
     /// The last ledger of each server that answers, and its age in seconds.
@@ -203,8 +178,18 @@ impl Stellar {
     }
 
     /// Sends a signed payout.
-    pub async fn submit(&self, envelope: &str) -> Result<Submission, HorizonError> {
-        self.horizon.submit(envelope).await
+    pub async fn submit(&self, envelope: &str) -> Sent {
+        match self.horizon.submit(envelope).await {
+            Ok(Submission::Included {
+                ledger, succeeded, ..
+            }) => {
+                let how = if succeeded { "took effect" } else { "failed" };
+                Sent::Taken(format!("ledger {ledger}, where it {how}"))
+            }
+            Ok(Submission::Refused { codes }) => Sent::Refused(format!("{codes:?}")),
+            Ok(Submission::Unknown { reason }) => Sent::Unknown(reason.to_string()),
+            Err(error) => Sent::Refused(error.to_string()),
+        }
     }
 }
 

@@ -11,9 +11,9 @@ use futures_util::stream::{self, StreamExt};
 use threescript::value::AssetCode;
 use tokio::sync::watch;
 
+use super::client::Asked;
 use super::cursors::Cursors;
 use super::link::{Link, Network};
-use super::stellar::Asked;
 use super::{Found, Subject};
 use crate::node::core::Core;
 use crate::problem::Problem;
@@ -146,9 +146,9 @@ impl Watcher {
         let link = self.link.clone();
         let answers: Vec<_> = stream::iter(all)
             .map(|asked| {
-                let link = link.clone();
+                let (link, genesis) = (link.clone(), self.core.genesis.clone());
                 async move {
-                    let answer = link.client().answer(&asked).await;
+                    let answer = link.client().answer(&genesis, &asked).await;
                     (asked.question, answer)
                 }
             })

@@ -50,6 +50,7 @@ pub struct DevChain {
     pub token: Address,
     /// Who holds all of it at first, and lots of ether; the node signs for this account.
     rich: Word20,
+    sending: tokio::sync::Mutex<()>,
 }
 
 impl DevChain {
@@ -69,6 +70,7 @@ impl DevChain {
             contracts: Contracts::CANONICAL,
             token: Address::ZERO,
             rich: *rich,
+            sending: tokio::sync::Mutex::default(),
         };
         chain.deploy_contracts(&tools.artifacts).await?;
         Ok(chain)
@@ -134,6 +136,29 @@ impl DevChain {
             .await
     }
 
+    /// Lets somebody pay units of the token to somebody else: the node acts for everybody here, and pays for the gas.
+    pub async fn pay_tokens_as(
+        &self,
+        from: Address,
+        to: Address,
+        units: U256,
+    ) -> Result<Value, DevChainError> {
+        let call = treasury_protocol::ethereum::Call::erc20(self.token, to, units);
+        let call = call.map_err(|error| DevChainError::Refused {
+            what: "a payment",
+            reason: error.to_string(),
+        })?;
+        let who = Word20::from(from);
+        let _: Value = self
+            .request("anvil_setBalance", json!([who, U256::from(1u64 << 60)]))
+            .await?;
+        let _: Value = self
+            .request("anvil_impersonateAccount", json!([who]))
+            .await?;
+        self.send_as(who, Some(call.to.into()), U256::ZERO, call.data.into())
+            .await
+    }
+
     /// Asks the node for anything, also for what only a development chain does, such as `evm_mine` or `anvil_reorg`.
     pub async fn request(
         &self,
@@ -151,13 +176,26 @@ impl DevChain {
         wei: U256,
         data: Bytes,
     ) -> Result<Value, DevChainError> {
-        let mut transaction = json!({ "from": self.rich, "value": wei, "data": data });
+        self.send_as(self.rich, to, wei, data).await
+    }
+
+    async fn send_as(
+        &self,
+        from: Word20,
+        to: Option<Word20>,
+        wei: U256,
+        data: Bytes,
+    ) -> Result<Value, DevChainError> {
+        let mut transaction = json!({ "from": from, "value": wei, "data": data });
         if let Some(to) = to {
             transaction["to"] = json!(to);
         }
+        // The node takes the next free number of the account, which two requests at once would share.
+        let sending = self.sending.lock().await;
         let hash = self
             .request("eth_sendTransaction", json!([transaction]))
             .await?;
+        drop(sending);
         loop {
             let receipt = self
                 .request("eth_getTransactionReceipt", json!([hash]))
