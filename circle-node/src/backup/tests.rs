@@ -50,6 +50,7 @@ impl Place {
             circle: None,
             members: &members,
             tft_issuer: Key::of(&ed25519_zebra::SigningKey::from([99; 32])),
+            tft_on_ethereum: None,
             time_ms: 1_700_000_000_000,
         })
         .unwrap();

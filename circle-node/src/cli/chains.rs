@@ -18,11 +18,17 @@ pub fn lines(chain: &ChainLink, line: &mut impl FnMut(&str, String)) {
     };
     line(&chain.kind, format!("{}{wallets}: {how}", chain.network));
     for endpoint in &chain.endpoints {
-        line("", format!("{} {}", endpoint.name, state(endpoint)));
+        line(
+            "",
+            format!("{} {}", endpoint.name, state(endpoint, chain.reachable)),
+        );
+    }
+    if let Some(address) = &chain.pays_gas {
+        line("", format!("{address} pays for what this node sends there"));
     }
 }
 
-fn state(endpoint: &Endpoint) -> String {
+fn state(endpoint: &Endpoint, is_heard: bool) -> String {
     let mut text = match (&endpoint.error, endpoint.ledger) {
         (Some(error), _) => format!("is silent{}: {error}", since(endpoint.since_s)),
         (None, Some(ledger)) => {
@@ -33,6 +39,7 @@ fn state(endpoint: &Endpoint) -> String {
             let age = age(endpoint.age_s.unwrap_or_default().saturating_mul(1000));
             format!("at ledger {ledger}{behind}, {age} old")
         }
+        (None, None) if is_heard => "answers".into(),
         (None, None) => "was not asked yet".into(),
     };
     if endpoint.contradictions > 0 {
