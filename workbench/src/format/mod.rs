@@ -50,14 +50,29 @@ impl FormatError {
     }
 }
 
+/// After so many rounds a file is as formatted as it gets.
+const ROUNDS_MAX: usize = 8;
+
 /// The file in the one style. Its words and comments are the same, but for commas before closing brackets.
 ///
 /// Errors: [`FormatError`] if the file is not one of 3Script; `formatter` if the result would say something else, which
 /// is a fault of this function.
 pub fn format(source: &str) -> Result<String, FormatError> {
     // Files with carriage returns are no policies; their lines are.
-    let source = source.replace("\r\n", "\n");
-    let tokens = token::read(&source)?;
+    let mut formatted = once(&source.replace("\r\n", "\n"))?;
+    // Comments within a line may come to stand where they take part in another decision about lines.
+    for _ in 0..ROUNDS_MAX {
+        let again = once(&formatted)?;
+        if again == formatted {
+            break;
+        }
+        formatted = again;
+    }
+    Ok(formatted)
+}
+
+fn once(source: &str) -> Result<String, FormatError> {
+    let tokens = token::read(source)?;
     let doc = Parser::new(&tokens).file()?;
     let formatted = layout::print(&doc);
     let again = token::read(&formatted)?;

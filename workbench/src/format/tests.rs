@@ -246,6 +246,14 @@ fn sources() -> Vec<String> {
     [&policies[..], &[SHOP.to_owned(), SHOP_TESTS.to_owned()]].concat()
 }
 
+#[test]
+fn a_comment_behind_every_word_is_settled_at_once() {
+    for source in sources() {
+        let formatted = format(&mangle(&source, &[59], true)).unwrap();
+        assert_eq!(format(&formatted).unwrap(), formatted);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
