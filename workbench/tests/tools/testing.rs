@@ -522,10 +522,11 @@ fn watching_runs_the_tests_again_when_a_file_changes() {
         while !watching.is_finished() {
             round += 1;
             let names = "x".repeat(round);
-            folder.write(
-                "shelf.test.3script",
-                &format!("tests of shelf\ntest \"first {names}\" {{}}"),
-            );
+            // Moved into its place, as editors do: a file that is being written is half a file.
+            let source = format!("tests of shelf\ntest \"first {names}\" {{}}");
+            folder.write("shelf.new", &source);
+            let (new, place) = (folder.path("shelf.new"), folder.path("shelf.test.3script"));
+            std::fs::rename(new, place).unwrap();
             std::thread::sleep(std::time::Duration::from_millis(50));
         }
         watching.join().unwrap()
