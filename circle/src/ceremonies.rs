@@ -7,7 +7,7 @@ use treasury_protocol::ceremony::{CeremonyId, GroupKey};
 
 use crate::digest::digest;
 use crate::ids::{CircleId, Key};
-use crate::rejection::{Failure, Rejection, require};
+use crate::rejection::{Failure, Rejection, each_alone, require};
 use crate::roster::Roster;
 use crate::session::Session;
 use crate::state::{KeyValue, Overlay, StoreFault};
@@ -197,19 +197,9 @@ pub(crate) fn sign_messages(
             )
         },
     )?;
-    let mut refused = None;
-    let mut taken = 0;
-    for one in messages {
-        match sign_message(&mut session.rows, guardian, &one) {
-            Ok(()) => taken += 1,
-            Err(Failure::Rejected(rejection)) => refused = Some(rejection),
-            Err(fault) => return Err(fault),
-        }
-    }
-    match refused {
-        Some(rejection) if taken == 0 => Err(rejection.into()),
-        _ => Ok(()),
-    }
+    each_alone(messages, |one| {
+        sign_message(&mut session.rows, guardian, &one)
+    })
 }
 
 fn sign_message(rows: &mut Overlay, guardian: u32, one: &SignMessage) -> Result<(), Failure> {

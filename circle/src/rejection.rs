@@ -37,6 +37,26 @@ pub enum Failure {
     Fault(#[from] crate::state::StoreFault),
 }
 
+/// Takes items that stand or fall alone. All of them are refused only if none was taken, for the reason of the last one.
+pub(crate) fn each_alone<T>(
+    items: impl IntoIterator<Item = T>,
+    mut take: impl FnMut(T) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut refused = None;
+    let mut taken = 0;
+    for item in items {
+        match take(item) {
+            Ok(()) => taken += 1,
+            Err(Failure::Rejected(rejection)) => refused = Some(rejection),
+            Err(fault) => return Err(fault),
+        }
+    }
+    match refused {
+        Some(rejection) if taken == 0 => Err(rejection.into()),
+        _ => Ok(()),
+    }
+}
+
 /// Refuses with `code` unless `condition` holds.
 pub(crate) fn require(
     condition: bool,

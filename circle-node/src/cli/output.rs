@@ -2,9 +2,12 @@
 
 use std::fmt;
 use std::io::{IsTerminal, Write};
+use std::time::Duration;
 
 use serde::Serialize;
 use workbench::console::Console;
+
+use crate::problem::Problem;
 
 /// Prints a result.
 pub fn print(text: impl fmt::Display) {
@@ -14,6 +17,30 @@ pub fn print(text: impl fmt::Display) {
 /// Prints a JSON document on one line for programs, or indented for people who look at a terminal.
 pub fn print_json(document: &impl Serialize) {
     Console::of_process(|console| console.print_json(document));
+}
+
+/// Prints what is found, as a screen or a document; every second again if somebody watches, until Ctrl-C.
+pub async fn show<T>(
+    watch: bool,
+    json: bool,
+    look: impl AsyncFn() -> Result<T, Problem>,
+    screen: impl Fn(&T) -> String,
+    document: impl Fn(&T) -> serde_json::Value,
+) -> Result<(), Problem> {
+    loop {
+        match look().await {
+            Ok(found) if json => print_json(&document(&found)),
+            Ok(found) if watch => print(format!("\x1b[H\x1b[2J{}", screen(&found))),
+            Ok(found) => print(screen(&found)),
+            // A node that is being restarted comes back.
+            Err(problem) if watch => tell(problem),
+            Err(problem) => return Err(problem),
+        }
+        if !watch {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 }
 
 /// Tells a person something beside the result.

@@ -1,7 +1,8 @@
 //! `circle status`: how the circle stands, and whom it waits for.
 
 use std::fmt::Write as _;
-use std::time::Duration;
+
+use serde_json::json;
 
 use super::output;
 use super::target::{Target, block_on};
@@ -24,25 +25,14 @@ pub struct Args {
 /// Runs the verb.
 pub fn run(args: Args) -> Result<(), Problem> {
     let client = args.target.client()?;
-    block_on(async {
-        loop {
-            let status = client.get::<Status>("/v1/status").await;
-            match status {
-                Ok(status) if args.json => output::print_json(&status),
-                Ok(status) if args.watch => {
-                    output::print(format!("\x1b[H\x1b[2J{}", screen(&status)))
-                }
-                Ok(status) => output::print(screen(&status)),
-                // A node that is being restarted comes back.
-                Err(problem) if args.watch => output::tell(problem),
-                Err(problem) => return Err(problem),
-            }
-            if !args.watch {
-                return Ok(());
-            }
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-    })
+    let look = async || client.get::<Status>("/v1/status").await;
+    block_on(output::show(
+        args.watch,
+        args.json,
+        look,
+        screen,
+        |status| json!(status),
+    ))
 }
 
 /// The screen for people.

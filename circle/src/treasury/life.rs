@@ -6,7 +6,7 @@ use treasury_protocol::stellar::Operation;
 use super::confirmation::confirmations;
 use super::payout::{
     Claimable, Payout, PayoutState, Proof, Purpose, Transaction, claimable, end_claimable,
-    existing, open, payout, put_claimable,
+    existing, lines_value, open, payout, put_claimable,
 };
 use super::plan::{self, Load, effect, following, make, must_claim, wallet_of};
 use super::wallet::{Wallet, arrive, leave};
@@ -119,7 +119,7 @@ pub(super) fn included(session: &mut Session, id: u64, seen: Inclusion) -> Resul
         ),
     ];
     if payout.purpose == Purpose::Pay {
-        data.push(("lines", payout.lines_value()));
+        data.push(("lines", lines_value(&payout.lines)));
     }
     emit(session, payout.state.name(), data);
     // What failed only because somebody cannot receive is planned again, as what can be claimed.
@@ -202,12 +202,8 @@ fn give_back(rows: &mut Overlay, payout: &Payout) -> Result<(), Failure> {
 /// Ends what shares the sequence number of a payout that the chain took. The lines are the same, so no money moves, except
 /// for what a cancellation would have given back.
 fn set_aside(rows: &mut Overlay, taken: &Payout) -> Result<(), Failure> {
-    let sequence = taken.transaction.sequence();
     for mut other in open(rows)? {
-        let rival = other.id != taken.id
-            && other.wallet == taken.wallet
-            && other.transaction.sequence() == sequence;
-        if !rival {
+        if !other.is_rival(taken) {
             continue;
         }
         ceremonies::end_signing(rows, other.id)?;

@@ -12,11 +12,11 @@ use super::payee::{self, Address};
 use super::payout::{
     PayoutState, Purpose, claimable, claimables, end_claimable, open, payout, put_claimable,
 };
-use super::plan::{self, Load, Moment, needs_trust};
+use super::plan::{self, Load, needs_trust, now_s};
 use super::wallet::{Chain, Wallet, holdings, is_deposit, known, receive, wallets};
 use crate::accounts;
 use crate::digest::{Hash, digest};
-use crate::rejection::{Failure, Rejection, require};
+use crate::rejection::{Failure, Rejection, each_alone, require};
 use crate::session::Session;
 use crate::state::{KeyValue, Overlay, StoreFault};
 use crate::table::Table;
@@ -161,28 +161,21 @@ pub(crate) fn observe(session: &mut Session, guardian: u32, bytes: &[u8]) -> Res
         "observation.length",
         || format!("a command carries 1 to {OBSERVATIONS_MAX} observations, not {count}"),
     )?;
-    let mut refused = None;
-    let mut taken = 0;
-    for observation in observations {
+    each_alone(observations, |observation| {
         let savepoint = session.rows.begin();
         let emitted = session.emitted.mark();
-        match one(session, guardian, &observation) {
-            Ok(()) => {
-                session.rows.commit(savepoint);
-                taken += 1;
-            }
-            Err(Failure::Rejected(rejection)) => {
+        let outcome = one(session, guardian, &observation);
+        match &outcome {
+            Ok(()) => session.rows.commit(savepoint),
+            Err(Failure::Rejected(_)) => {
                 session.rows.rollback(savepoint);
                 session.emitted.undo(emitted);
-                refused = Some(rejection);
             }
-            Err(fault) => return Err(fault),
+            // The block is given up, and its rows with it.
+            Err(Failure::Fault(_)) => {}
         }
-    }
-    match refused {
-        Some(rejection) if taken == 0 => Err(rejection.into()),
-        _ => Ok(()),
-    }
+        outcome
+    })
 }
 
 fn one(session: &mut Session, guardian: u32, observation: &Observation) -> Result<(), Failure> {
@@ -341,11 +334,9 @@ fn of_transaction(rows: &Overlay, id: u64, transaction: &Hash) -> Result<PayoutS
 /// of one that was paid would be paid again.
 fn no_rival(rows: &Overlay, id: u64) -> Result<(), Failure> {
     let lost = life::known(rows, id)?;
-    let rival = open(rows)?.into_iter().find(|other| {
-        other.id < id
-            && other.wallet == lost.wallet
-            && other.transaction.sequence() == lost.transaction.sequence()
-    });
+    let rival = open(rows)?
+        .into_iter()
+        .find(|other| other.id < id && other.is_rival(&lost));
     match rival {
         None => Ok(()),
         Some(other) => {
@@ -474,7 +465,7 @@ fn opened(session: &mut Session, name: &str, sequence: i64) -> Result<(), Failur
 
 /// Plans to take back everything of a payout that is due and was not claimed.
 fn reclaim(session: &mut Session, id: u64) -> Result<(), Failure> {
-    let now_s = Moment::of(session).now_s;
+    let now_s = now_s(session);
     let mut parts = Vec::new();
     for mut part in claimables(&session.rows)? {
         if part.payout == id && !part.reclaiming && part.reclaim_after_s <= now_s {

@@ -10,7 +10,7 @@ use super::plan::{paused, wallet_of};
 use super::wallet::{Scheme, Wallet, wallets};
 use crate::digest::{Hash, digest};
 use crate::ids::{CircleId, Key};
-use crate::rejection::{Failure, Rejection, require};
+use crate::rejection::{Failure, Rejection, each_alone, require};
 use crate::session::Session;
 use crate::state::{KeyValue, Overlay, StoreFault};
 use crate::table::Table;
@@ -156,19 +156,9 @@ pub(crate) fn sign(session: &mut Session, guardian: u32, bytes: &[u8]) -> Result
         "owner.length",
         || format!("a command carries 1 to {OWNER_SIGNATURES_MAX} signatures, not {count}"),
     )?;
-    let mut refused = None;
-    let mut taken = 0;
-    for one in &signatures {
-        match sign_one(&mut session.rows, guardian, one) {
-            Ok(()) => taken += 1,
-            Err(Failure::Rejected(rejection)) => refused = Some(rejection),
-            Err(fault) => return Err(fault),
-        }
-    }
-    match refused {
-        Some(rejection) if taken == 0 => Err(rejection.into()),
-        _ => Ok(()),
-    }
+    each_alone(&signatures, |one| {
+        sign_one(&mut session.rows, guardian, one)
+    })
 }
 
 fn sign_one(rows: &mut Overlay, guardian: u32, one: &OwnedPayout) -> Result<(), Failure> {

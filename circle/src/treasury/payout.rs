@@ -219,6 +219,13 @@ impl Payout {
         }
     }
 
+    /// Whether another payout has the same sequence number, of which the chain takes one.
+    pub(super) fn is_rival(&self, other: &Self) -> bool {
+        self.id != other.id
+            && self.wallet == other.wallet
+            && self.transaction.sequence() == other.transaction.sequence()
+    }
+
     /// The book that holds what it pays.
     pub(super) fn book(&self) -> String {
         format!("payout:{}", self.wallet)
@@ -231,11 +238,6 @@ impl Payout {
         } else {
             OPEN.put(rows, self.id, &());
         }
-    }
-
-    /// Lines as events show them.
-    pub(super) fn lines_value(&self) -> Value {
-        lines_value(&self.lines)
     }
 }
 

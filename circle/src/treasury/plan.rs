@@ -33,20 +33,9 @@ pub(super) struct Load {
     pub memo: Option<Memo>,
 }
 
-/// When a plan is made.
-#[derive(Clone, Copy)]
-pub(super) struct Moment {
-    pub height: u64,
-    pub now_s: u64,
-}
-
-impl Moment {
-    pub fn of(session: &Session) -> Self {
-        Self {
-            height: session.context.height,
-            now_s: session.context.time_ms / 1000,
-        }
-    }
+/// Block time, Unix seconds, as transactions of chains count it.
+pub(super) fn now_s(session: &Session) -> u64 {
+    session.context.time_ms / 1000
 }
 
 /// Plans payouts for `lines` of account and amount, at most 100 in each, out of the accounts' payable books.
@@ -152,11 +141,11 @@ pub(super) fn make(
     load: Load,
     sequence: i64,
 ) -> Result<Payout, Failure> {
-    let moment = Moment::of(session);
+    let now_s = now_s(session);
     let transaction = match &wallet.chain {
         Chain::Stellar { network } => Transaction::Stellar {
             network: network.clone(),
-            batch: batch(session, wallet, &load, sequence, moment.now_s)?,
+            batch: batch(session, wallet, &load, sequence, now_s)?,
         },
         Chain::Ethereum {
             chain_id,
@@ -180,8 +169,8 @@ pub(super) fn make(
     Ok(Payout {
         id: next_id(&session.rows)?,
         wallet: wallet.name.clone(),
-        height: moment.height,
-        planned_s: moment.now_s,
+        height: session.context.height,
+        planned_s: now_s,
         state: PayoutState::Planned,
         purpose,
         lines,

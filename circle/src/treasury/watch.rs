@@ -1,5 +1,7 @@
 //! What a guardian has to look at on the chains, told from the state alone, and what it reports of what it finds there.
 
+use std::collections::BTreeSet;
+
 use threescript::value::AssetCode;
 
 use super::observation::{Observation, seen};
@@ -89,22 +91,24 @@ pub fn questions(
         }
     }
     let undecided = open(rows)?;
+    let mut asked = BTreeSet::new();
     for payout in &undecided {
-        let rival = undecided.iter().any(|other| {
-            other.id < payout.id
-                && other.wallet == payout.wallet
-                && other.transaction.sequence() == payout.transaction.sequence()
-        });
+        let rival = undecided
+            .iter()
+            .any(|other| other.id < payout.id && other.is_rival(payout));
         let Some(wallet) = wallet(rows, &payout.wallet)? else {
             continue;
         };
-        payees(rows, genesis, &wallet, payout, &mut questions)?;
+        payees(rows, genesis, &wallet, payout, &mut asked, &mut questions)?;
         questions.push(Question::Outcome {
             payout: payout.clone(),
             decisive: !rival,
         });
     }
-    for part in claimables(rows)? {
+    for part in claimables(rows)?
+        .into_iter()
+        .filter(|part| !part.reclaiming)
+    {
         let paid = payout(rows, part.payout)?;
         let Some(wallet) = paid
             .map(|paid| wallet(rows, &paid.wallet))
@@ -113,15 +117,13 @@ pub fn questions(
         else {
             continue;
         };
-        if !part.reclaiming {
-            questions.push(Question::Claim {
-                wallet,
-                payout: part.payout,
-                line: part.line,
-                balance: part.balance,
-                due: part.reclaim_after_s <= now_s,
-            });
-        }
+        questions.push(Question::Claim {
+            wallet,
+            payout: part.payout,
+            line: part.line,
+            balance: part.balance,
+            due: part.reclaim_after_s <= now_s,
+        });
     }
     Ok(questions)
 }
@@ -132,6 +134,7 @@ fn payees(
     genesis: &Genesis,
     wallet: &Wallet,
     payout: &Payout,
+    asked: &mut BTreeSet<(Address, AssetCode)>,
     questions: &mut Vec<Question>,
 ) -> Result<(), StoreFault> {
     if payout.state == PayoutState::Replaced {
@@ -141,8 +144,7 @@ fn payees(
         let Ok(home @ Home::Stellar { .. }) = wallet.home(genesis, &line.amount.asset) else {
             continue;
         };
-        let asked = |question: &Question| matches!(question, Question::Receives { address, asset, .. } if *address == line.to && *asset == line.amount.asset);
-        if !questions.iter().any(asked) {
+        if asked.insert((line.to.clone(), line.amount.asset.clone())) {
             questions.push(Question::Receives {
                 wallet: wallet.clone(),
                 address: line.to.clone(),

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -37,24 +36,14 @@ pub struct Args {
 /// Runs the verb.
 pub fn run(args: Args) -> Result<(), Problem> {
     let client = args.target.client()?;
-    block_on(async {
-        loop {
-            match look(&client, args.payout).await {
-                Ok(seen) if args.json => output::print_json(&seen.document()),
-                Ok(seen) if args.watch => {
-                    output::print(format!("\x1b[H\x1b[2J{}", seen.screen()));
-                }
-                Ok(seen) => output::print(seen.screen()),
-                // A node that is being restarted comes back.
-                Err(problem) if args.watch => output::tell(problem),
-                Err(problem) => return Err(problem),
-            }
-            if !args.watch {
-                return Ok(());
-            }
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-    })
+    let look = async || look(&client, args.payout).await;
+    block_on(output::show(
+        args.watch,
+        args.json,
+        look,
+        Seen::screen,
+        Seen::document,
+    ))
 }
 
 /// What was found: wallets, payouts in full, and payouts that ended.

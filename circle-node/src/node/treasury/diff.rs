@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use circle::genesis::{Genesis, Home};
+use circle::genesis::Genesis;
 use circle::treasury::{self, Line, Payout, Purpose, Transaction};
 use threescript::value::{Amount, AssetCode, Assets};
-use treasury_protocol::stellar::{Asset, AssetCode as StellarCode};
 
 use super::answers;
+use super::stellar::chain_asset;
 use crate::api::treasury::{Change, PayoutDiff};
 use crate::api::types::At;
 use crate::api::values::{fixed, units};
@@ -86,7 +86,7 @@ fn mismatches(
                 .lines
                 .iter()
                 .map(|line| {
-                    let asset = chain_asset(&core.genesis, &line.amount.asset);
+                    let asset = asset_text(&core.genesis, &line.amount.asset);
                     (line.to.to_string(), asset, units(&line.amount, assets))
                 })
                 .collect();
@@ -113,20 +113,10 @@ fn mismatches(
 }
 
 /// An asset as Stellar names it; empty if it does not live there, which then fits no bytes.
-fn chain_asset(genesis: &Genesis, code: &AssetCode) -> String {
+fn asset_text(genesis: &Genesis, code: &AssetCode) -> String {
     let homes = genesis.assets.get(code).map(|asset| asset.homes.as_slice());
-    let home = homes.unwrap_or_default().iter().find_map(|home| {
-        let Home::Stellar { issuer } = home else {
-            return None;
-        };
-        Some(match issuer {
-            None => Asset::Native,
-            Some(issuer) => Asset::Issued {
-                code: StellarCode::new(code.as_str()).ok()?,
-                issuer: issuer.0,
-            },
-        })
-    });
+    let mut homes = homes.unwrap_or_default().iter();
+    let home = homes.find_map(|home| chain_asset(code, home));
     home.map_or_else(String::new, |asset| money_diff::asset_text(&asset))
 }
 

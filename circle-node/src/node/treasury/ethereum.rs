@@ -7,7 +7,7 @@ use circle::treasury::{
 use threescript::value::{Amount, AssetCode};
 use treasury_chains::endpoints::{EndpointStatus, Timeouts};
 use treasury_chains::ethereum::{
-    self, Deployment, Ethereum as Chain, FeeLimits, Relayer, SafeState, Submission,
+    self, Deployment, Ethereum as Chain, FeeLimits, Relayer, Submission,
 };
 use treasury_protocol::ethereum::{Address as Account, Contracts, OwnerKey, Setup, U256};
 
@@ -71,7 +71,11 @@ impl Ethereum {
                     return Ok(None);
                 };
                 let state = self.chain.safe_state(setup.address()).await?;
-                match is_as_set_up(&state, &setup) {
+                // It belongs to the guardians and to nobody else.
+                match state
+                    .differences(&setup.owners, &setup.contracts)
+                    .is_empty()
+                {
                     // The number that its last transaction used; -1 before the first.
                     true => {
                         question.account(i64::try_from(state.safe_nonce).unwrap_or(i64::MAX) - 1)
@@ -235,20 +239,4 @@ impl Ethereum {
         }
         tokens
     }
-}
-
-/// Whether a Safe belongs to the guardians and to nobody else.
-fn is_as_set_up(state: &SafeState, setup: &Setup) -> bool {
-    let mut owners = state.owners.clone();
-    let mut expected = setup.owners.addresses().to_vec();
-    owners.sort_unstable();
-    expected.sort_unstable();
-    state.deployed
-        && owners == expected
-        && state.threshold == u64::from(setup.owners.threshold())
-        && state.singleton == setup.contracts.singleton
-        && state.fallback_handler == setup.contracts.fallback_handler
-        && state.modules.is_empty()
-        && state.guard == Account::ZERO
-        && state.module_guard == Account::ZERO
 }

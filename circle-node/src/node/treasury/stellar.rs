@@ -219,7 +219,8 @@ fn assets(genesis: &Genesis) -> impl Iterator<Item = (&AssetCode, Asset)> {
     })
 }
 
-fn chain_asset(code: &AssetCode, home: &Home) -> Option<Asset> {
+/// An asset as Stellar names it, if it lives there.
+pub(super) fn chain_asset(code: &AssetCode, home: &Home) -> Option<Asset> {
     let Home::Stellar { issuer } = home else {
         return None;
     };
