@@ -238,10 +238,10 @@ fn sign_message(rows: &mut Overlay, guardian: u32, one: &SignMessage) -> Result<
 fn key_of(rows: &(impl KeyValue + ?Sized), payout: &Payout) -> Result<(u64, GroupKey), StoreFault> {
     let missing = || StoreFault::Corrupt {
         what: "a group key",
-        reason: format!("wallet {} has none", payout.wallet),
+        reason: format!("payout {} is signed by none", payout.id),
     };
-    let wallet = treasury::wallet(rows, &payout.wallet)?.ok_or_else(missing)?;
-    let ceremony = wallet.ceremony().ok_or_else(missing)?;
+    let ceremony = payout.signers.as_ref().and_then(Scheme::ceremony);
+    let ceremony = ceremony.ok_or_else(missing)?;
     let key = KEYS.get(rows, ceremony)?.ok_or_else(missing)?;
     Ok((ceremony, key))
 }

@@ -50,9 +50,11 @@ pub(super) fn check(rows: &mut Overlay, mut payout: Payout) -> Result<(), StoreF
     if payout.state != PayoutState::Checking || !confirmed || wallet.paused.is_some() {
         return Ok(());
     }
+    let ceremony = wallet.scheme.ceremony();
     payout.state = PayoutState::Signing;
+    payout.signers = Some(wallet.scheme);
     payout.put(rows);
-    match wallet.ceremony() {
+    match ceremony {
         Some(ceremony) => ceremonies::begin_signing(rows, ceremony, &payout),
         None => Ok(()),
     }

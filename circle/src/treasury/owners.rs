@@ -83,14 +83,15 @@ pub fn owner_duties(rows: &dyn KeyValue, guardian: u32) -> Result<OwnerDuties, S
     for payout in open(rows)? {
         let wallet = all.iter().find(|wallet| wallet.name == payout.wallet);
         // Who came later owns no Safe of before.
-        let signs = wallet.is_some_and(|wallet| match &wallet.scheme {
-            Scheme::Safe {
+        let signs = match &payout.signers {
+            Some(Scheme::Safe {
                 owners: Some(owners),
                 ..
-            } => wallet.paused.is_none() && own.is_some_and(|own| owners.contains(own)),
+            }) => own.is_some_and(|own| owners.contains(own)),
             _ => false,
-        });
-        let due = payout.state == PayoutState::Signing && signs;
+        };
+        let goes_on = wallet.is_some_and(|wallet| wallet.paused.is_none());
+        let due = payout.state == PayoutState::Signing && signs && goes_on;
         if due && !SIGNATURES.has(rows, (payout.id, guardian))? {
             duties.sign.push(payout);
         }
@@ -167,17 +168,17 @@ fn sign_one(rows: &mut Overlay, guardian: u32, one: &OwnedPayout) -> Result<(), 
     if let Some(reason) = &wallet.paused {
         return Err(paused(&wallet.name, reason).into());
     }
-    let Scheme::Safe {
+    require(payout.state == PayoutState::Signing, "owner.state", || {
+        format!("payout {} is not being signed", payout.id)
+    })?;
+    let Some(Scheme::Safe {
         owners: Some(owners),
         ..
-    } = &wallet.scheme
+    }) = &payout.signers
     else {
         let message = format!("{} is no Safe; its guardians sign together", wallet.name);
         return Err(Rejection::new("owner.scheme", message).into());
     };
-    require(payout.state == PayoutState::Signing, "owner.state", || {
-        format!("payout {} is not being signed", payout.id)
-    })?;
     let address = owner(rows, guardian)?.filter(|address| owners.contains(*address));
     let address = address.ok_or_else(|| {
         let message = format!("this guardian is no owner of {}", wallet.name);
@@ -196,13 +197,8 @@ fn sign_one(rows: &mut Overlay, guardian: u32, one: &OwnedPayout) -> Result<(), 
     let signatures = owner_signatures(rows, payout.id)?;
     if signatures.len() >= owners.threshold() as usize {
         payout.state = PayoutState::Signed;
-        payout.proof = Some(Proof::Owners {
-            owners: owners.clone(),
-            signatures: signatures
-                .into_iter()
-                .map(|(_, signature)| signature)
-                .collect(),
-        });
+        let signatures = signatures.into_iter().map(|(_, signature)| signature);
+        payout.proof = Some(Proof::Owners(signatures.collect()));
         payout.put(rows);
     }
     Ok(())

@@ -2,10 +2,11 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use threescript::value::{Amount, Value};
-use treasury_protocol::ethereum::{OwnerSignature, Owners, SafeTransaction};
+use treasury_protocol::ethereum::{OwnerSignature, SafeTransaction};
 use treasury_protocol::stellar::{Batch, Signature, StellarError};
 
 use super::payee::Address;
+use super::wallet::Scheme;
 use crate::digest::Hash;
 use crate::state::{KeyValue, Overlay, StoreFault};
 use crate::table::Table;
@@ -151,13 +152,8 @@ pub enum Proof {
         /// The signature.
         signature: [u8; 64],
     },
-    /// The signatures of enough owners of a Safe.
-    Owners {
-        /// All owners.
-        owners: Owners,
-        /// Those who signed, in the order of the guardians.
-        signatures: Vec<OwnerSignature>,
-    },
+    /// The signatures of enough owners of a Safe, in the order of the guardians.
+    Owners(Vec<OwnerSignature>),
 }
 
 /// One transaction on a chain, with every byte fixed.
@@ -183,6 +179,8 @@ pub struct Payout {
     pub hash: Hash,
     /// How many people have to confirm it.
     pub confirmations: u32,
+    /// Who signs it: those who sign for the wallet when signing begins, whoever does later.
+    pub signers: Option<Scheme>,
     /// The signatures, once there are enough.
     pub proof: Option<Proof>,
     /// The payout whose lines these are, if that one was lost, replaced, or failed and was planned again.
@@ -204,17 +202,26 @@ impl Payout {
                 key: *key,
                 bytes: *signature,
             }],
-            Proof::Owners { .. } => return None,
+            Proof::Owners(_) => return None,
         };
         batch.envelope(network, &signatures).ok()
     }
 
     /// The data of the call that anybody may send to the Safe, once it is signed.
     pub fn execution(&self) -> Option<Vec<u8>> {
-        match (&self.transaction, self.proof.as_ref()?) {
-            (Transaction::Safe(transaction), Proof::Owners { owners, signatures }) => {
-                transaction.execution(owners, signatures).ok()
-            }
+        match (
+            &self.transaction,
+            self.signers.as_ref()?,
+            self.proof.as_ref()?,
+        ) {
+            (
+                Transaction::Safe(transaction),
+                Scheme::Safe {
+                    owners: Some(owners),
+                    ..
+                },
+                Proof::Owners(signatures),
+            ) => transaction.execution(owners, signatures).ok(),
             _ => None,
         }
     }

@@ -177,6 +177,7 @@ pub(super) fn make(
         hash: transaction.hash().map_err(unpayable)?,
         transaction,
         confirmations,
+        signers: None,
         proof: None,
         replaces: None,
         replaced_by: None,

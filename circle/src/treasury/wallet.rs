@@ -92,13 +92,20 @@ pub enum Scheme {
     },
 }
 
+impl Scheme {
+    /// The ceremony whose key signs, if the guardians share one.
+    pub fn ceremony(&self) -> Option<u64> {
+        match self {
+            Self::Group { ceremony } => Some(*ceremony),
+            Self::Safe { .. } => None,
+        }
+    }
+}
+
 impl Wallet {
     /// The ceremony whose key signs, if the guardians share one.
     pub fn ceremony(&self) -> Option<u64> {
-        match self.scheme {
-            Scheme::Group { ceremony } => Some(ceremony),
-            Scheme::Safe { .. } => None,
-        }
+        self.scheme.ceremony()
     }
 
     /// The master key of its Stellar account.

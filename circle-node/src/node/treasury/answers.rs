@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use circle::ceremonies;
-use circle::treasury::{self, Chain, Observation, PayoutState, Transaction};
+use circle::treasury::{self, Chain, Observation, PayoutState, Scheme, Transaction};
 use threescript::value::{Amount, Assets};
 use treasury_protocol::ceremony::sign::Signing;
 
@@ -126,15 +126,14 @@ fn signed_by(signing: &Signing) -> Vec<u16> {
         .collect()
 }
 
-/// The names of those who sign a payout together, by their numbers in the ceremony of its wallet's key.
+/// The names of those who sign a payout together, by their numbers in the ceremony of its key.
 fn signers(
     core: &Core,
     rows: &Rows,
     payout: &treasury::Payout,
     numbers: &[u16],
 ) -> Result<Vec<String>, Problem> {
-    let wallet = treasury::wallet(&rows.state, &payout.wallet)?;
-    match wallet.and_then(|wallet| wallet.ceremony()) {
+    match payout.signers.as_ref().and_then(Scheme::ceremony) {
         Some(ceremony) => participants(core, rows, ceremony, numbers),
         None => Ok(Vec::new()),
     }
@@ -164,7 +163,7 @@ pub fn waiting_for(
             let signing = ceremonies::signing(&rows.state, payout.id)?;
             match signing {
                 Some(signing) => signers(core, rows, payout, &signing.waiting_for())?,
-                None => owners_missing(core, rows, payout.id)?,
+                None => owners_missing(core, rows, payout)?,
             }
         }
         PayoutState::Signed | PayoutState::Replaced => {
@@ -186,12 +185,28 @@ pub fn waiting_for(
 }
 
 /// Guardians who own the Safe of a payout and have not signed it.
-fn owners_missing(core: &Core, rows: &Rows, payout: u64) -> Result<Vec<String>, Problem> {
-    let signed = treasury::owner_signatures(&rows.state, payout)?;
-    let known = core.guardians();
-    let guardians = known.roster.indexes();
-    let missing = guardians.filter(|guardian| signed.iter().all(|(other, _)| other != guardian));
-    Ok(missing.map(|index| core.guardian(index)).collect())
+fn owners_missing(
+    core: &Core,
+    rows: &Rows,
+    payout: &treasury::Payout,
+) -> Result<Vec<String>, Problem> {
+    let Some(Scheme::Safe {
+        owners: Some(owners),
+        ..
+    }) = &payout.signers
+    else {
+        return Ok(Vec::new());
+    };
+    let signed = treasury::owner_signatures(&rows.state, payout.id)?;
+    let mut missing = Vec::new();
+    for guardian in core.guardians().roster.indexes() {
+        let own = treasury::owner(&rows.state, guardian)?;
+        let owns = own.is_some_and(|own| owners.contains(own));
+        if owns && signed.iter().all(|(other, _)| *other != guardian) {
+            missing.push(core.guardian(guardian));
+        }
+    }
+    Ok(missing)
 }
 
 /// What an open payout waits for, for people.

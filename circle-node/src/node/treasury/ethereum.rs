@@ -182,7 +182,7 @@ impl Ethereum {
 
     /// Sends a signed payout.
     pub async fn submit(&self, contracts: &Contracts, payout: &Payout) -> Sent {
-        let (Transaction::Safe(transaction), Some(Proof::Owners { signatures, .. })) =
+        let (Transaction::Safe(transaction), Some(Proof::Owners(signatures))) =
             (&payout.transaction, &payout.proof)
         else {
             return Sent::Refused("it is no signed transaction of a Safe".into());
