@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::money_diff::Decoded;
+use crate::money_diff::{Decoded, Unsigned};
 
 /// `GET /v1/payouts`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -195,12 +195,14 @@ pub struct Blamed {
 pub struct PayoutDiff {
     /// The payout.
     pub payout: Payout,
-    /// The envelope without signatures, base64 XDR.
-    pub transaction_xdr: String,
+    /// The bytes, without signatures.
+    pub transaction: Unsigned,
     /// What this node read back from it.
     pub decoded: Decoded,
     /// Where the bytes do not do what the circle planned; nothing if all is well.
     pub mismatches: Vec<String>,
+    /// Addresses that the circle knows: (address, account or guardian).
+    pub names: Vec<(String, String)>,
     /// What the wallet holds before and after it, as long as it is open.
     pub holdings: Vec<Change>,
     /// The account with which the person behind this node's guardian confirms.

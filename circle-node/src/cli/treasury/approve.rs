@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use circle::ids::Key;
 use serde_json::json;
 use threescript::value::parse_duration;
+use treasury_protocol::ethereum::Address;
 
 use super::request::{self, Request};
 use super::status::{diff, screen};
@@ -12,6 +13,7 @@ use crate::api::types::Account;
 use crate::cli::acting::{self, Circle};
 use crate::cli::output;
 use crate::cli::target::{Target, block_on};
+use crate::money_diff::{Reading, Unsigned};
 use crate::problem::Problem;
 use crate::setup::now_ms;
 
@@ -37,6 +39,9 @@ pub struct Args {
     /// The account that approves, for --offline. Without: the one that approves for the guardian whose node is asked.
     #[arg(long = "as", value_name = "ACCOUNT", requires = "offline")]
     pub account: Option<String>,
+    /// The contract through which the Safe makes several payments at once, if the wallet was opened with contracts of its own.
+    #[arg(long, value_name = "ADDRESS")]
+    pub batch_contract: Option<Address>,
     /// Do not ask.
     #[arg(long)]
     pub yes: bool,
@@ -65,10 +70,11 @@ pub fn run(args: Args) -> Result<(), Problem> {
         }
         // The node was believed so far. From here on, only the bytes count.
         let mut mismatches = found.mismatches.clone();
-        let mut asked = Request::new(circle.genesis.name.clone());
-        asked.network = found.payout.network.clone();
-        asked.transaction_xdr = found.transaction_xdr.clone();
-        let decoded = asked.decoded()?;
+        let mut asked = Request::new(circle.genesis.name.clone(), found.transaction.clone());
+        if let Unsigned::Ethereum { .. } = asked.transaction {
+            asked.tokens = Reading::of(&circle.genesis).tokens;
+        }
+        let decoded = asked.decoded(args.batch_contract)?;
         if decoded != found.decoded {
             mismatches
                 .push("this program reads something else from the bytes than the node".into());
@@ -96,7 +102,6 @@ pub fn run(args: Args) -> Result<(), Problem> {
             let reason = format!("{:?} is no duration", args.expires);
             Problem::new("act.expires", reason, "write it as 10m, 24h or 7d")
         })?;
-        let lines = found.payout.lines.iter();
         let request = Request {
             circle: hex::encode(circle.genesis.circle.0),
             account: account.name,
@@ -104,9 +109,7 @@ pub fn run(args: Args) -> Result<(), Problem> {
             account_nonce: account.next_nonce,
             expires_at_ms: now_ms().saturating_add(lifetime_s.unsigned_abs().saturating_mul(1000)),
             payout: args.payout,
-            names: lines
-                .map(|line| (line.to.clone(), line.account.clone()))
-                .collect(),
+            names: found.names,
             ..asked
         };
         request.write(path)?;

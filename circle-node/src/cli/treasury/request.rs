@@ -7,14 +7,15 @@ use circle::ids::{CircleId, Key};
 use serde::{Deserialize, Serialize};
 use threescript::action::Action;
 use threescript::value::Value;
+use treasury_protocol::ethereum::Address;
 
 use crate::cli::{acting, output};
-use crate::money_diff::{self, Decoded};
+use crate::money_diff::{self, Decoded, Reading, Token, Unsigned};
 use crate::problem::Problem;
 use crate::setup;
 
 /// What the first line of such a file says.
-const KIND: &str = "guardian circle approval request 1";
+const KIND: &str = "guardian circle approval request 2";
 
 /// A request to approve one payout. The bytes are in it; what they do is read from them again where they are signed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -36,16 +37,16 @@ pub struct Request {
     pub expires_at_ms: u64,
     /// The payout.
     pub payout: u64,
-    /// The network that it is for.
-    pub network: String,
-    /// The envelope without signatures, base64 XDR.
-    pub transaction_xdr: String,
+    /// The bytes, without signatures.
+    pub transaction: Unsigned,
+    /// What tokens of Ethereum are in the circle, for people: nothing proves that.
+    pub tokens: Vec<Token>,
     /// Accounts that the circle knows by these addresses, for people: nothing proves these names.
     pub names: Vec<(String, String)>,
 }
 
 impl Request {
-    pub fn new(circle_name: String) -> Self {
+    pub fn new(circle_name: String, transaction: Unsigned) -> Self {
         Self {
             kind: KIND.into(),
             circle_name,
@@ -55,8 +56,8 @@ impl Request {
             account_nonce: 0,
             expires_at_ms: 0,
             payout: 0,
-            network: String::new(),
-            transaction_xdr: String::new(),
+            transaction,
+            tokens: Vec::new(),
             names: Vec::new(),
         }
     }
@@ -68,6 +69,15 @@ impl Request {
             let reason = format!("{} is {:?}", path.display(), request.kind);
             return Err(malformed(reason));
         }
+        // What people read in it must not be able to look like what this program says.
+        let codes = request.tokens.iter().map(|token| &token.code);
+        let names = request.names.iter().map(|(_, name)| name);
+        let own = [&request.circle_name, &request.account];
+        let texts: Vec<&String> = own.into_iter().chain(codes).chain(names).collect();
+        let odd = |text: &&&String| text.chars().any(|letter| !is_plain(letter));
+        if let Some(text) = texts.iter().find(odd) {
+            return Err(malformed(format!("it says {text:?}")));
+        }
         Ok(request)
     }
 
@@ -77,15 +87,19 @@ impl Request {
         write_new(path, &text)
     }
 
-    /// What the bytes do, read from them here and now.
-    pub fn decoded(&self) -> Result<Decoded, Problem> {
-        money_diff::decode(&self.transaction_xdr, &self.network)
+    /// What the bytes do, read from them here and now. `batch_contract`: see [`Reading::batch_contract`].
+    pub fn decoded(&self, batch_contract: Option<Address>) -> Result<Decoded, Problem> {
+        let mut reading = Reading {
+            tokens: self.tokens.clone(),
+            ..Reading::default()
+        };
+        reading.batch_contract = batch_contract.unwrap_or(reading.batch_contract);
+        money_diff::decode(&self.transaction, &reading)
     }
 
     /// The transaction of the circle that approves these very bytes.
-    pub fn body(&self) -> Result<Body, Problem> {
-        let hash =
-            hex::decode(self.decoded()?.hash).map_err(|error| malformed(error.to_string()))?;
+    pub fn body(&self, decoded: &Decoded) -> Result<Body, Problem> {
+        let hash = hex::decode(&decoded.hash).map_err(|error| malformed(error.to_string()))?;
         let sender: Key = self
             .sender
             .parse()
@@ -103,8 +117,7 @@ impl Request {
     }
 
     /// What is to be signed, for people.
-    pub fn screen(&self) -> Result<String, Problem> {
-        let decoded = self.decoded()?;
+    pub fn screen(&self, decoded: &Decoded) -> String {
         let mut lines = vec![
             format!("payout {} of {}", self.payout, self.circle_name),
             format!("  transaction  {}", decoded.hash),
@@ -124,11 +137,32 @@ impl Request {
         if let Some(memo) = &decoded.memo {
             lines.push(format!("  memo         {memo}"));
         }
+        for token in self.tokens_of(decoded) {
+            let place = match &token.contract {
+                Some(contract) => format!("the token {contract}"),
+                None => "the chain's own coin".into(),
+            };
+            lines.push(format!(
+                "  decimals     the request says that {} is {place}, with {} decimals",
+                token.code, token.decimals
+            ));
+        }
         lines.push(format!(
             "  approved by  {} (key {})",
             self.account, self.sender
         ));
-        Ok(lines.join("\n"))
+        lines.join("\n")
+    }
+
+    /// The tokens whose decimals matter for what is shown.
+    fn tokens_of(&self, decoded: &Decoded) -> Vec<&Token> {
+        let shown = |token: &&Token| {
+            let text = money_diff::token_text(&token.code, token.contract.as_deref());
+            let mut assets = decoded.moves.iter().map(|made| &made.asset);
+            token.chain_id.to_string() == decoded.network
+                && assets.any(|asset| asset.as_ref() == Some(&text))
+        };
+        self.tokens.iter().filter(shown).collect()
     }
 }
 
@@ -178,6 +212,12 @@ pub fn write_new(path: &Path, text: &str) -> Result<(), Problem> {
         .open(path);
     file.and_then(|mut file| file.write_all(text.as_bytes()))
         .map_err(|error| Problem::file("write", path, error))
+}
+
+/// Whether a letter is none that moves other letters about on a screen.
+fn is_plain(letter: char) -> bool {
+    let turns = matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    !letter.is_control() && !turns
 }
 
 fn malformed(reason: String) -> Problem {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use circle::envelope::Envelope;
 use circle::ids::Key;
 use serde_json::json;
+use treasury_protocol::ethereum::Address;
 
 use super::request::{self, Request};
 use crate::cli::{acting, output};
@@ -24,6 +25,9 @@ pub struct Args {
     /// Where the signed approval is written.
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    /// The contract through which the Safe makes several payments at once, if the wallet was opened with contracts of its own.
+    #[arg(long, value_name = "ADDRESS")]
+    pub batch_contract: Option<Address>,
     /// Do not ask.
     #[arg(long)]
     pub yes: bool,
@@ -35,13 +39,14 @@ pub struct Args {
 /// Runs the verb.
 pub fn run(args: Args) -> Result<(), Problem> {
     let asked = Request::read(&args.request)?;
-    let text = asked.screen()?;
+    let decoded = asked.decoded(args.batch_contract)?;
+    let text = asked.screen(&decoded);
     match args.json {
         true => output::tell(&text),
         false => output::print(&text),
     }
     let key = acting::key_in(&args.key)?;
-    let body = asked.body()?;
+    let body = asked.body(&decoded)?;
     if Key::of(&key) != body.sender {
         let reason = format!(
             "the request asks {}, and this is the key {}",
@@ -67,9 +72,7 @@ pub fn run(args: Args) -> Result<(), Problem> {
     request::write_new(&args.out, &(hex::encode(envelope.encode()) + "\n"))?;
     let id = hex::encode(envelope.body.id());
     if args.json {
-        output::print_json(
-            &json!({ "id": id, "file": args.out, "transaction": asked.decoded()?.hash }),
-        );
+        output::print_json(&json!({ "id": id, "file": args.out, "transaction": decoded.hash }));
     } else {
         output::print(format!(
             "signed; `circle treasury send {}` brings it to the circle",

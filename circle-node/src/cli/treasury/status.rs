@@ -51,8 +51,6 @@ struct Seen {
     height: u64,
     wallets: Vec<Wallet>,
     full: Vec<(PayoutDiff, Vec<Limit>)>,
-    /// Open payouts whose bytes are not read back, and why.
-    unread: Vec<(Payout, Problem)>,
     ended: Vec<Payout>,
 }
 
@@ -71,15 +69,8 @@ async fn look(client: &Client, one: Option<u64>) -> Result<Seen, Problem> {
     let At { height, answer, .. } = client.get::<At<Payouts>>("/v1/payouts").await?;
     let named = |payout: &Payout| one.map_or_else(|| is_open(payout), |id| id == payout.id);
     let mut full = Vec::new();
-    let mut unread = Vec::new();
     for payout in answer.payouts.iter().filter(|payout| named(payout)) {
-        match diff(client, payout.id).await {
-            Ok(found) => full.push(found),
-            Err(problem) if problem.code == "payout.unread" && one.is_none() => {
-                unread.push((payout.clone(), problem));
-            }
-            Err(problem) => return Err(problem),
-        }
+        full.push(diff(client, payout.id).await?);
     }
     if let Some(id) = one
         && full.is_empty()
@@ -94,7 +85,6 @@ async fn look(client: &Client, one: Option<u64>) -> Result<Seen, Problem> {
         height,
         wallets: answer.wallets,
         full,
-        unread,
         ended,
     })
 }
@@ -134,7 +124,6 @@ impl Seen {
             "height": self.height,
             "wallets": self.wallets,
             "payouts": full.collect::<Vec<_>>(),
-            "unread": self.unread.iter().map(|(payout, _)| payout).collect::<Vec<_>>(),
             "ended": self.ended,
         })
     }
@@ -147,9 +136,6 @@ impl Seen {
         for (diff, limits) in &self.full {
             text += "\n";
             text += &screen(diff, limits);
-        }
-        for (payout, problem) in &self.unread {
-            let _ = writeln!(text, "\n{}\n  {}", ended(payout), problem.reason);
         }
         if !self.ended.is_empty() {
             text += "\n";
@@ -226,14 +212,15 @@ pub(super) fn screen(diff: &PayoutDiff, limits: &[Limit]) -> String {
         format!("{} ({})", diff.decoded.source, payout.wallet_name),
     );
     for (number, made) in diff.decoded.moves.iter().enumerate() {
-        let account = payout
-            .lines
-            .get(number)
-            .map(|line| format!("{}: ", line.account));
-        line(
-            "",
-            format!("{}{}", account.unwrap_or_default(), made.sentence()),
-        );
+        // Several accounts may be paid at one address, so lines go by their place.
+        let line_of = payout.lines.get(number).map(|line| &line.account);
+        let name = line_of.or_else(|| {
+            let names = diff.names.iter();
+            let mut of = names.filter(|(address, _)| Some(address) == made.to.as_ref());
+            of.next().map(|(_, name)| name)
+        });
+        let name = name.map_or_else(String::new, |name| format!("{name}: "));
+        line("", format!("{name}{}", made.sentence()));
     }
     if let Some(memo) = &diff.decoded.memo {
         line("memo", memo.clone());

@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use circle::genesis::Genesis;
-use circle::treasury::{self, Line, Payout, Purpose, Transaction};
+use circle::genesis::{Genesis, Home};
+use circle::treasury::{self, Address, Chain, Line, Payout, Purpose, Wallet};
 use threescript::value::{Amount, AssetCode, Assets};
+use treasury_protocol::ethereum::U256;
 
 use super::answers;
 use super::stellar::chain_asset;
 use crate::api::treasury::{Change, PayoutDiff};
 use crate::api::types::At;
 use crate::api::values::{fixed, units};
-use crate::money_diff::{self, Decoded, Planned};
+use crate::money_diff::{self, Decoded, Planned, Reading, Unsigned};
 use crate::node::answers::assets;
 use crate::node::core::{Core, Rows};
+use crate::node::treasury::link::Network;
 use crate::problem::Problem;
 
 /// The payout with this number.
@@ -24,29 +26,29 @@ pub fn of(core: &Core, id: u64) -> Result<At<PayoutDiff>, Problem> {
         let mend = "`circle treasury status` shows all of them";
         Problem::new("node.unknown", format!("there is no payout {id}"), mend)
     })?;
-    let Transaction::Stellar { network, batch } = &payout.transaction else {
-        let reason =
-            format!("payout {id} is of a Safe, whose bytes this version does not read back");
-        let mend = "look at its lines in `circle treasury status`, and at its hash with the tools of Ethereum";
-        return Err(Problem::new("payout.unread", reason, mend));
-    };
     let strange =
         |error: treasury_protocol::stellar::StellarError| Problem::of(error.code(), error);
+    let transaction = Unsigned::of(&payout.transaction).map_err(strange)?;
+    let wallet = treasury::wallet(&rows.state, &payout.wallet)?;
+    let mut reading = Reading::of(&core.genesis);
+    if let Some(Chain::Ethereum { contracts, .. }) = wallet.as_ref().map(|wallet| &wallet.chain) {
+        reading.batch_contract = contracts.multi_send;
+    }
+    let decoded = money_diff::decode(&transaction, &reading)?;
     let confirmer = match core.me() {
         Some(me) => treasury::confirmer(&rows.state, me)?,
         None => None,
     };
-    let transaction_xdr = batch.unsigned_envelope().map_err(strange)?;
-    let decoded = money_diff::decode(&transaction_xdr, network)?;
     Ok(At {
         height: rows.height,
         certified_height: rows.certified_height,
         answer: PayoutDiff {
-            mismatches: mismatches(core, &rows, &assets, &payout, &decoded)?,
+            mismatches: mismatches(core, wallet.as_ref(), &assets, &payout, &decoded),
+            names: names(core, &rows, &payout)?,
             holdings: holdings(&rows, &assets, &payout)?,
             confirmer,
             payout: answers::one(core, &rows, &assets, payout)?,
-            transaction_xdr,
+            transaction,
             decoded,
         },
     })
@@ -54,11 +56,11 @@ pub fn of(core: &Core, id: u64) -> Result<At<PayoutDiff>, Problem> {
 
 fn mismatches(
     core: &Core,
-    rows: &Rows,
+    wallet: Option<&Wallet>,
     assets: &Assets,
     payout: &Payout,
     decoded: &Decoded,
-) -> Result<Vec<String>, Problem> {
+) -> Vec<String> {
     let mut found = Vec::new();
     let hash = hex::encode(payout.hash);
     if decoded.hash != hash {
@@ -67,10 +69,18 @@ fn mismatches(
             decoded.hash
         ));
     }
-    let wallet = treasury::wallet(&rows.state, &payout.wallet)?;
+    let network = wallet.map(|wallet| Network::from(&wallet.chain).id);
+    if network.as_deref() != Some(&decoded.network) {
+        found.push(format!(
+            "the bytes are for the network {}, the wallet {} is on {}",
+            decoded.network,
+            payout.wallet,
+            network.unwrap_or_else(|| "none".into())
+        ));
+    }
     let address = wallet
-        .and_then(|wallet| wallet.address)
-        .map(|address| address.to_string());
+        .and_then(|wallet| wallet.address.as_ref())
+        .map(Address::to_string);
     if address.as_deref() != Some(&decoded.source) {
         found.push(format!(
             "the bytes take from {}, the wallet {} is {}",
@@ -86,8 +96,8 @@ fn mismatches(
                 .lines
                 .iter()
                 .map(|line| {
-                    let asset = asset_text(&core.genesis, &line.amount.asset);
-                    (line.to.to_string(), asset, units(&line.amount, assets))
+                    let (asset, amount) = there(&core.genesis, assets, wallet, &line.amount);
+                    (line.to.to_string(), asset, amount)
                 })
                 .collect();
             let planned = payout.lines.iter().zip(&texts);
@@ -109,15 +119,63 @@ fn mismatches(
             other.name()
         )),
     }
-    Ok(found)
+    found
 }
 
-/// An asset as Stellar names it; empty if it does not live there, which then fits no bytes.
-fn asset_text(genesis: &Genesis, code: &AssetCode) -> String {
-    let homes = genesis.assets.get(code).map(|asset| asset.homes.as_slice());
-    let mut homes = homes.unwrap_or_default().iter();
-    let home = homes.find_map(|home| chain_asset(code, home));
-    home.map_or_else(String::new, |asset| money_diff::asset_text(&asset))
+/// An amount as the chain of a wallet says it: the asset, and how much in whole units with all decimals that there are there. Empty
+/// if it cannot be said there, which then fits no bytes.
+fn there(
+    genesis: &Genesis,
+    assets: &Assets,
+    wallet: Option<&Wallet>,
+    amount: &Amount,
+) -> (String, String) {
+    let asset = genesis.assets.get(&amount.asset);
+    let homes = asset.map(|asset| asset.homes.as_slice());
+    let homes = homes.unwrap_or_default().iter();
+    let said = homes
+        .zip(std::iter::repeat(wallet))
+        .find_map(|(home, wallet)| match (home, &wallet?.chain) {
+            (home @ Home::Stellar { .. }, Chain::Stellar { .. }) => {
+                let asset = chain_asset(&amount.asset, home)?;
+                Some((money_diff::stellar_asset(&asset), units(amount, assets)))
+            }
+            (
+                Home::Ethereum {
+                    chain_id,
+                    token,
+                    decimals,
+                },
+                Chain::Ethereum { chain_id: on, .. },
+            ) if chain_id == on => {
+                let contract = token.map(|token| token.to_string());
+                let more = decimals.checked_sub(assets.decimals(&amount.asset)?)?;
+                let scale = U256::from(10u8).checked_pow(U256::from(more))?;
+                let units = U256::from(u64::try_from(amount.units).ok()?).checked_mul(scale)?;
+                Some((
+                    money_diff::token_text(amount.asset.as_str(), contract.as_deref()),
+                    money_diff::whole(units, *decimals),
+                ))
+            }
+            _ => None,
+        });
+    said.unwrap_or_default()
+}
+
+/// Whose the addresses are that a payout may be about: its payees, and the guardians as owners of Safes.
+fn names(core: &Core, rows: &Rows, payout: &Payout) -> Result<Vec<(String, String)>, Problem> {
+    let lines = payout.lines.iter();
+    let mut names: Vec<(String, String)> = lines
+        .map(|line| (line.to.to_string(), line.account.clone()))
+        .collect();
+    if names.is_empty() {
+        for guardian in core.guardians().roster.indexes() {
+            if let Some(owner) = treasury::owner(&rows.state, guardian)? {
+                names.push((owner.to_string(), core.guardian(guardian)));
+            }
+        }
+    }
+    Ok(names)
 }
 
 /// What an open payout makes of what its wallet holds.

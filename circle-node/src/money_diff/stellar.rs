@@ -1,82 +1,32 @@
-//! What the exact bytes of a transaction do with money, read back from the bytes alone, so that who signs need not believe anybody.
+//! What an envelope of Stellar does.
 
-use serde::{Deserialize, Serialize};
-use treasury_protocol::stellar::{Asset, Batch, Envelope, Memo, Operation, StellarError, address};
+use treasury_protocol::stellar::{Asset, Batch, Envelope, Memo, Operation, address};
 
+use super::{Decoded, Move, unreadable};
 use crate::api::values::fixed;
 use crate::problem::Problem;
 
 /// Decimals of every asset on Stellar.
-const STELLAR_DECIMALS: u8 = 7;
-
-/// A transaction, as its bytes say.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Decoded {
-    /// The network that its hash is for: the passphrase on Stellar.
-    pub network: String,
-    /// Its hash there, hexadecimal: what is signed.
-    pub hash: String,
-    /// The address that pays.
-    pub source: String,
-    /// The sequence number that it uses up.
-    pub sequence: i64,
-    /// The last second in which the chain may take it, Unix time.
-    pub expires_s: u64,
-    /// The most that it may cost, in minor units of the chain's own coin.
-    pub fee_at_most: i64,
-    /// What comes along for the payees.
-    pub memo: Option<String>,
-    /// What it does, in this order.
-    pub moves: Vec<Move>,
-}
-
-/// One thing that a transaction does.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Move {
-    /// `pays`, `sets aside`, `takes back`, `trusts`, `gives a say`, `sets thresholds` or `does nothing`.
-    pub does: String,
-    /// To whom: an address.
-    pub to: Option<String>,
-    /// The asset as its chain names it: `CODE:ISSUER`, or the chain's own coin.
-    pub asset: Option<String>,
-    /// How much, in whole units.
-    pub amount: Option<String>,
-    /// What else matters.
-    pub note: Option<String>,
-}
-
-/// A line as the circle planned it.
-pub struct Planned<'a> {
-    /// The address.
-    pub to: &'a str,
-    /// The asset as its chain names it.
-    pub asset: &'a str,
-    /// How much, in whole units.
-    pub amount: &'a str,
-    /// Whether the payee has to claim it.
-    pub claimable: bool,
-}
+const DECIMALS: u8 = 7;
 
 /// Reads a Stellar envelope, signed or not.
 pub fn decode(envelope_xdr: &str, network: &str) -> Result<Decoded, Problem> {
-    let envelope = Envelope::parse(envelope_xdr).map_err(unreadable)?;
+    let envelope =
+        Envelope::parse(envelope_xdr).map_err(|error| unreadable(error.code(), error))?;
     let batch = envelope.batch;
-    let hash = batch.hash(network).map_err(unreadable)?;
+    let hash = batch
+        .hash(network)
+        .map_err(|error| unreadable(error.code(), error))?;
     Ok(Decoded {
         network: network.to_owned(),
         hash: hex::encode(hash),
         source: address(&batch.source),
         sequence: batch.sequence,
-        expires_s: batch.time_bounds.max,
+        expires_s: Some(batch.time_bounds.max),
         fee_at_most: i64::from(batch.fee_per_op_stroops) * batch.operations.len() as i64,
         memo: batch.memo.as_ref().map(memo),
         moves: moves(&batch),
     })
-}
-
-fn unreadable(error: StellarError) -> Problem {
-    let reason = format!("the bytes to sign cannot be read: {error}");
-    Problem::new(error.code(), reason, "do not sign them; ask the guardians")
 }
 
 fn memo(memo: &Memo) -> String {
@@ -88,14 +38,8 @@ fn memo(memo: &Memo) -> String {
 }
 
 fn moves(batch: &Batch) -> Vec<Move> {
-    let plain = |does: &str| Move {
-        does: does.into(),
-        to: None,
-        asset: None,
-        amount: None,
-        note: None,
-    };
-    let units = |units: i64| Some(fixed(i128::from(units), STELLAR_DECIMALS));
+    let plain = Move::plain;
+    let units = |units: i64| Some(fixed(i128::from(units), DECIMALS));
     let one = |operation: &Operation| match operation {
         Operation::Payment { to, asset, amount } => Move {
             to: Some(to.to_string()),
@@ -156,62 +100,11 @@ pub fn asset_text(asset: &Asset) -> String {
     }
 }
 
-impl Decoded {
-    /// Where the bytes do not do what was planned. Nothing if they do just that.
-    pub fn mismatches(&self, planned: &[Planned<'_>]) -> Vec<String> {
-        let mut found = Vec::new();
-        if self.moves.len() != planned.len() {
-            found.push(format!(
-                "the bytes do {} things, the circle planned {}",
-                self.moves.len(),
-                planned.len()
-            ));
-        }
-        for (number, (made, line)) in self.moves.iter().zip(planned).enumerate() {
-            let does = if line.claimable { "sets aside" } else { "pays" };
-            let expected = (does, Some(line.to), Some(line.asset), Some(line.amount));
-            let actual = (
-                &*made.does,
-                made.to.as_deref(),
-                made.asset.as_deref(),
-                made.amount.as_deref(),
-            );
-            if actual != expected {
-                found.push(format!(
-                    "line {}: the bytes say: {}; the circle planned: {does} {} {} to {}",
-                    number + 1,
-                    made.sentence(),
-                    line.amount,
-                    line.asset,
-                    line.to
-                ));
-            }
-        }
-        found
-    }
-}
-
-impl Move {
-    /// For people.
-    pub fn sentence(&self) -> String {
-        let mut text = self.does.clone();
-        for part in [&self.amount, &self.asset].into_iter().flatten() {
-            text += &format!(" {part}");
-        }
-        if let Some(to) = &self.to {
-            text += &format!(" to {to}");
-        }
-        if let Some(note) = &self.note {
-            text += &format!(" ({note})");
-        }
-        text
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use treasury_protocol::stellar::{AssetCode, Destination, TimeBounds};
 
+    use super::super::Planned;
     use super::*;
 
     fn batch(operations: Vec<Operation>) -> Batch {
