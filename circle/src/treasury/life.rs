@@ -223,7 +223,10 @@ fn set_aside(rows: &mut Overlay, taken: &Payout) -> Result<(), Failure> {
 }
 
 /// The chain can never take a payout: another one with the same lines is planned in its place, which waits for unanimity and
-/// signatures of its own. `passed_by` is the account's sequence number, if another transaction used up the payout's.
+/// signatures of its own. `passed_by`: a number that is used up by now, if another transaction used up the payout's.
+///
+/// If the chain is further than that, the new payout is passed as well, and so on: each round takes one number, nobody has to agree on how
+/// far a chain is that goes on meanwhile, and no number is left out, for which all later payouts would wait.
 pub(super) fn lost(session: &mut Session, id: u64, passed_by: Option<i64>) -> Result<(), Failure> {
     let mut old = existing(&session.rows, id)?;
     let mut wallet = wallet_of(&session.rows, &old)?;

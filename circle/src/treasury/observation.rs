@@ -10,7 +10,8 @@ use super::life::{self, Inclusion, emit};
 use super::pause;
 use super::payee::{self, Address};
 use super::payout::{
-    PayoutState, Purpose, claimable, claimables, end_claimable, open, payout, put_claimable,
+    PayoutState, Purpose, Transaction, claimable, claimables, end_claimable, open, payout,
+    put_claimable,
 };
 use super::plan::{self, Load, needs_trust, now_s};
 use super::wallet::{Chain, Wallet, holdings, is_deposit, known, receive, wallets};
@@ -57,7 +58,9 @@ pub enum Observation {
         payout: u64,
         /// The hash of its transaction.
         transaction: Hash,
-        /// The account's sequence number, if another transaction used up the payout's; `None` if its time is over.
+        /// A sequence number that is used up by now, if another transaction used up the payout's: the account's own on Stellar. A Safe's
+        /// grows on while guardians look, so there it is the payout's own, which all of them see alike. `None` if its time is over, which
+        /// never is where nothing expires.
         passed_by: Option<i64>,
     },
     /// A payment arrived at a wallet.
@@ -239,7 +242,7 @@ fn check(rows: &Overlay, observation: &Observation) -> Result<(), Failure> {
         Observation::Lost {
             payout,
             transaction,
-            ..
+            passed_by,
         } => {
             let state = of_transaction(rows, *payout, transaction)?;
             require(!state.is_final(), "observation.known", || {
@@ -248,6 +251,7 @@ fn check(rows: &Overlay, observation: &Observation) -> Result<(), Failure> {
                     state.name()
                 )
             })?;
+            passable(rows, *payout, *passed_by)?;
             no_rival(rows, *payout)?;
         }
         Observation::Received {
@@ -328,6 +332,20 @@ fn of_transaction(rows: &Overlay, id: u64, transaction: &Hash) -> Result<PayoutS
         },
     )?;
     Ok(payout.state)
+}
+
+/// What a guardian can have seen pass a payout.
+fn passable(rows: &Overlay, id: u64, passed_by: Option<i64>) -> Result<(), Failure> {
+    let transaction = life::known(rows, id)?.transaction;
+    let own = transaction.sequence();
+    let fits = match transaction {
+        Transaction::Stellar { .. } => passed_by.is_none_or(|passed| passed >= own),
+        Transaction::Safe(_) => passed_by == Some(own),
+    };
+    require(fits, "observation.sequence", || {
+        format!("payout {id} has the sequence number {own}, which that does not use up")
+    })?;
+    Ok(())
 }
 
 /// What took the sequence number of a payout may be one that it replaced, which has to be decided first: otherwise the lines

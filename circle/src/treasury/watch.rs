@@ -71,7 +71,7 @@ pub enum Outcome {
     },
     /// Its sequence number was used up by another transaction.
     Passed {
-        /// The account's sequence number.
+        /// A number that is used up by now, which all who look see alike: see [`Observation::Lost`].
         sequence: i64,
     },
     /// Its time is over.

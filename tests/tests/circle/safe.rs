@@ -180,7 +180,7 @@ impl Money {
         }
         match payout.transaction.sequence() < self.safe.nonce as i64 {
             true => Outcome::Passed {
-                sequence: self.safe.nonce as i64 - 1,
+                sequence: payout.transaction.sequence(),
             },
             false => Outcome::Pending,
         }
@@ -258,6 +258,87 @@ fn a_nonce_used_from_outside_makes_another_payout_with_the_same_lines() {
     assert_eq!(money.states(), [(1, "pay", "lost"), (2, "pay", "settled")]);
     assert_eq!(money.holds(bob), 10_000);
     assert_eq!(money.payouts()[1].transaction.sequence(), 1);
+}
+
+#[test]
+fn guardians_who_look_at_different_times_agree_that_a_nonce_was_used_from_outside() {
+    let mut money = Money::new(6, 1_000);
+    let bob = money.person("bob");
+    money.pay(&["bob"], 100);
+    money.pay(&["bob"], 200);
+    money.circle.settle();
+    money.safe.nonce += 1;
+    let early = money.look();
+    // While the others have not looked, the Safe goes on with the second payout.
+    let second = money.payouts()[1].clone();
+    assert!(money.send(&second));
+    let late = money.look();
+    let lost = |seen: &&Observation| matches!(seen, Observation::Lost { payout: 1, .. });
+    let (early, late) = (early.iter().find(lost), late.iter().find(lost));
+    assert_eq!(early, late);
+    for (guardian, seen) in [early, early, early, late, late, late, late]
+        .into_iter()
+        .flatten()
+        .enumerate()
+    {
+        assert_eq!(
+            code(&mut money, guardian, observe(std::slice::from_ref(seen))),
+            "ok"
+        );
+    }
+    assert_eq!(money.states()[0], (1, "pay", "lost"));
+    money.run();
+    let expected = [
+        (1, "pay", "lost"),
+        (2, "pay", "settled"),
+        (3, "pay", "settled"),
+    ];
+    assert_eq!(money.states(), expected);
+    assert_eq!(money.holds(bob), 30_000);
+    assert_eq!(money.payouts()[2].transaction.sequence(), 2);
+}
+
+#[test]
+fn payouts_find_their_way_past_many_nonces_that_were_used_from_outside() {
+    let mut money = Money::new(7, 1_000);
+    let bob = money.person("bob");
+    money.pay(&["bob"], 100);
+    money.pay(&["bob"], 200);
+    money.circle.settle();
+    money.safe.nonce += 7;
+    money.run();
+    let payouts = money.payouts();
+    let settled = payouts
+        .iter()
+        .filter(|payout| payout.state == PayoutState::Settled);
+    let sequences: Vec<i64> = settled.map(|paid| paid.transaction.sequence()).collect();
+    assert_eq!(sequences, [7, 8]);
+    assert!(payouts.iter().all(|payout| payout.state.is_final()));
+    assert_eq!((money.holds(bob), money.safe.nonce), (30_000, 9));
+    assert_eq!(
+        (money.book("payout:main"), money.book("wallet:main")),
+        (0, 700)
+    );
+    assert_eq!(money.wallet().next_sequence, Some(9));
+}
+
+#[test]
+fn what_cannot_have_passed_a_payout_of_a_safe_is_refused() {
+    let mut money = Money::new(8, 1_000);
+    money.person("bob");
+    money.pay(&["bob"], 100);
+    let transaction = money.payouts()[0].hash;
+    for passed_by in [None, Some(-1), Some(1)] {
+        let seen = Observation::Lost {
+            payout: 1,
+            transaction,
+            passed_by,
+        };
+        assert_eq!(
+            code(&mut money, 0, observe(&[seen])),
+            "observation.sequence"
+        );
+    }
 }
 
 #[test]

@@ -272,7 +272,7 @@ fn saw(observation: &Observation) -> String {
         Observation::Lost {
             passed_by: Some(sequence),
             ..
-        } => format!("passed by: the account's sequence is {sequence}"),
+        } => format!("passed by another transaction: number {sequence} is used up"),
         Observation::Lost { .. } => "expired".into(),
         _ => "something else".into(),
     }

@@ -106,8 +106,9 @@ impl Ethereum {
                 succeeded,
                 fee: 0,
             },
-            ethereum::Outcome::Passed { safe_nonce, .. } => Outcome::Passed {
-                sequence: i64::try_from(safe_nonce).unwrap_or(i64::MAX) - 1,
+            // The Safe's number grows on while others look; that the payout's own is used up stays as it is.
+            ethereum::Outcome::Passed { .. } => Outcome::Passed {
+                sequence: payout.transaction.sequence(),
             },
         })
     }
