@@ -1,7 +1,7 @@
 //! Key ceremonies and signing sessions: ordered messages in, group keys and signatures out.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use treasury_protocol::ceremony::keygen::{self, Keygen, Phase, Progress};
+use treasury_protocol::ceremony::keygen::{self, Abandoned, Keygen, Phase, Progress};
 use treasury_protocol::ceremony::sign::{self, Signing};
 use treasury_protocol::ceremony::{CeremonyId, GroupKey};
 
@@ -12,7 +12,7 @@ use crate::roster::Roster;
 use crate::session::Session;
 use crate::state::{KeyValue, Overlay, StoreFault};
 use crate::table::Table;
-use crate::treasury::{self, Payout, PayoutState, Scheme};
+use crate::treasury::{self, Payout, PayoutState, Purpose, Scheme};
 
 /// A message that a key ceremony waits for from one guardian.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,6 +106,9 @@ pub(crate) fn keygen_message(
     let index = participant(rows, number, guardian)?.ok_or_else(|| not_taking_part(number))?;
     let progress = keygen.apply(index, &message).map_err(refuse)?;
     KEYGENS.put(rows, number, &keygen);
+    if progress == Progress::Entered(Phase::Failed) {
+        treasury::key_failed(session, number)?;
+    }
     if let keygen::Message::Round1(_) | keygen::Message::Round2(_) = &message {
         let kind = u32::from(matches!(message, keygen::Message::Round2(_)));
         MESSAGES.put(
@@ -120,8 +123,8 @@ pub(crate) fn keygen_message(
             reason: "it is done and has no key".into(),
         };
         let key = keygen.key().ok_or_else(missing)?;
-        treasury::set_key(rows, number, Key(key.public))?;
-        KEYS.put(rows, number, &key);
+        KEYS.put(&mut session.rows, number, &key);
+        treasury::key_made(session, number, Key(key.public))?;
     }
     Ok(())
 }
@@ -343,7 +346,9 @@ fn not_taking_part(ceremony: u64) -> Rejection {
 /// without its share, as they do without one who is silent.
 pub(crate) fn leave(rows: &mut Overlay, key: &Key) -> Result<(), StoreFault> {
     for (number, mut keygen) in keygens(rows)? {
-        let ended = keygen.index_of(&key.0).map(|index| keygen.abandon(index));
+        let ended = keygen
+            .index_of(&key.0)
+            .map(|index| keygen.abandon(Abandoned::Left(index)));
         if ended == Some(true) {
             KEYGENS.put(rows, number, &keygen);
         }
@@ -351,38 +356,72 @@ pub(crate) fn leave(rows: &mut Overlay, key: &Key) -> Result<(), StoreFault> {
     Ok(())
 }
 
-/// A wallet, if there is one, whose key could sign nothing any more with those of its holders who are in `members`: the holders
-/// that are left, and how many have to sign.
+/// Gives up a ceremony in whose place another one is held.
+pub(crate) fn supersede(rows: &mut Overlay, number: u64) -> Result<(), StoreFault> {
+    if let Some(mut keygen) = KEYGENS.get(rows, number)?
+        && keygen.abandon(Abandoned::Superseded)
+    {
+        KEYGENS.put(rows, number, &keygen);
+    }
+    Ok(())
+}
+
+/// How many sign together with the key that a ceremony makes.
+pub(crate) fn threshold(rows: &Overlay, number: u64) -> Result<Option<u16>, StoreFault> {
+    Ok(KEYGENS.get(rows, number)?.map(|keygen| keygen.threshold()))
+}
+
+/// A wallet, if there is one, for which nobody could sign any more if only its signers among `members` were left: how many that
+/// are, and how many have to sign. A change of signers that is under way counts as if it had happened, and as if not.
 pub(crate) fn locked_by(
     rows: &Overlay,
     members: &Roster,
 ) -> Result<Option<(String, usize, usize)>, StoreFault> {
     for wallet in treasury::wallets(rows)? {
-        let (left, threshold) = match &wallet.scheme {
-            Scheme::Group { ceremony } => {
-                let Some(key) = KEYS.get(rows, *ceremony)? else {
-                    continue;
-                };
-                let holders = participants(rows, *ceremony)?;
-                let stays = |index: &&u32| members.get(**index).is_some();
-                (holders.iter().filter(stays).count(), key.threshold.into())
+        let mut schemes = vec![wallet.scheme];
+        for change in treasury::changes(rows, &wallet.name)? {
+            if let Purpose::Signers(after) = change.purpose {
+                schemes.push(after);
             }
-            Scheme::Safe { owners: None, .. } => continue,
-            Scheme::Safe {
-                threshold,
-                owners: Some(owners),
-            } => {
-                let mut left = 0;
-                for guardian in members.indexes() {
-                    let own = treasury::owner(rows, guardian)?;
-                    left += usize::from(own.is_some_and(|own| owners.contains(own)));
-                }
-                (left, *threshold as usize)
+        }
+        for scheme in schemes {
+            let Some((left, threshold)) = left_of(rows, &scheme, members)? else {
+                continue;
+            };
+            if left < threshold {
+                return Ok(Some((wallet.name, left, threshold)));
             }
-        };
-        if left < threshold {
-            return Ok(Some((wallet.name, left, threshold)));
         }
     }
     Ok(None)
+}
+
+/// How many of those who sign together are in `members`, and how many have to; nothing if they are not known yet.
+fn left_of(
+    rows: &Overlay,
+    scheme: &Scheme,
+    members: &Roster,
+) -> Result<Option<(usize, usize)>, StoreFault> {
+    match scheme {
+        Scheme::Group { ceremony } => {
+            let Some(key) = KEYS.get(rows, *ceremony)? else {
+                return Ok(None);
+            };
+            let holders = participants(rows, *ceremony)?;
+            let stays = |index: &&u32| members.get(**index).is_some();
+            let left = holders.iter().filter(stays).count();
+            Ok(Some((left, key.threshold.into())))
+        }
+        Scheme::Safe { owners: None } => Ok(None),
+        Scheme::Safe {
+            owners: Some(owners),
+        } => {
+            let mut left = 0;
+            for guardian in members.indexes() {
+                let own = treasury::owner(rows, guardian)?;
+                left += usize::from(own.is_some_and(|own| owners.contains(own)));
+            }
+            Ok(Some((left, owners.threshold() as usize)))
+        }
+    }
 }

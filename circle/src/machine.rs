@@ -401,8 +401,8 @@ fn batch(
     })
 }
 
-/// What comes after the transactions of a block: the schedules that are due, whose receipts are added, the effects of all,
-/// and the payouts that became unanimous.
+/// What comes after the transactions of a block: the schedules that are due and the wallets that follow the guardians, whose
+/// receipts are added, the effects of all, and the payouts that became unanimous.
 pub(crate) fn close(
     mut session: Box<Session>,
     receipts: &mut Vec<Receipt>,
@@ -414,6 +414,17 @@ pub(crate) fn close(
         };
         let receipt;
         (session, receipt) = run(session, source, |session| session.every(policy, &name))?;
+        receipts.push(receipt);
+    }
+    for wallet in treasury::due(&mut session)? {
+        let source = Source::Following {
+            wallet: wallet.clone(),
+        };
+        let receipt;
+        (session, receipt) = run(session, source, |mut session| {
+            let followed = treasury::follow(&mut session, &wallet);
+            (session, followed.map(|()| Value::Unit).map_err(Stop::from))
+        })?;
         receipts.push(receipt);
     }
     let height = session.context.height;

@@ -22,6 +22,7 @@ use crate::rejection::{Failure, Rejection, require};
 use crate::roster::{Change, Roster};
 use crate::state::{KeyValue, Overlay, StoreFault, prefix_end};
 use crate::table::Table;
+use crate::treasury;
 
 /// From the block that completes the confirmations of a change to the first block of the new guardians. The ordering engine
 /// needs 2; the rest lets everybody link with newcomers, and those who leave hear of it.
@@ -360,6 +361,7 @@ pub(crate) fn turn(rows: &mut Overlay, height: u64) -> Result<bool, StoreFault> 
             ceremonies::leave(rows, key)?;
         }
     }
+    treasury::guardians_changed(rows)?;
     gate::change_members(rows, &after)?;
     Ok(true)
 }

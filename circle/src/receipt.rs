@@ -26,6 +26,11 @@ pub enum Source {
         /// The schedule.
         name: String,
     },
+    /// A wallet that is to be signed for by the guardians of now.
+    Following {
+        /// The wallet.
+        wallet: String,
+    },
 }
 
 /// Something that a policy or the kernel made known.

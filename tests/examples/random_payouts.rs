@@ -42,6 +42,8 @@ fn main() {
     for (state, number) in &states {
         println!("{number:>9}  {state}");
     }
+    let rotations: usize = tallies.values().map(|tally| tally.rotations).sum();
+    println!("{rotations:>9}  keys replaced");
     println!("{:>9}  schedules", tallies.len());
     let roots: Vec<[u8; 32]> = tallies.values().map(|tally| tally.state_root).collect();
     println!(

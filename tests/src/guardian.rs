@@ -261,9 +261,10 @@ impl Guardian {
     }
 }
 
-/// A signature by the shares of all guardians over anything, without the circle.
+/// A signature by the shares of those who took part in a ceremony over anything, without the circle.
 pub fn sign_together(
     guardians: &mut [Guardian],
+    participants: &[u32],
     ceremony: u64,
     key: &GroupKey,
     hash: &[u8; 32],
@@ -271,7 +272,8 @@ pub fn sign_together(
     let mut signing = Signing::new(key, *hash);
     let mut nonces = BTreeMap::new();
     for _ in 0..3 {
-        for (index, guardian) in (1u16..).zip(guardians.iter_mut()) {
+        for (index, participant) in (1u16..).zip(participants) {
+            let guardian = &mut guardians[*participant as usize];
             let share = &guardian.shares[&ceremony];
             let message = match signing.duty(index) {
                 Some(Duty::Commit) => {

@@ -146,6 +146,7 @@ pub fn transaction(core: &Core, id: Hash) -> Result<Transaction, Problem> {
             actions, sender, ..
         } => (actions, sender),
         Source::Schedule { policy, name } => (vec![format!("every {policy}.{name}")], None),
+        Source::Following { wallet } => (vec![format!("{wallet} follows the guardians")], None),
     };
     let receipt = Receipt {
         code: receipt.code,

@@ -410,5 +410,11 @@ fn cause(rows: &Rows, height: u64, index: u32) -> Result<Option<Cause>, Problem>
                 actions: vec![format!("every {policy}.{name}")],
                 sender: None,
             },
+            Source::Following { wallet } => Cause {
+                index,
+                transaction: None,
+                actions: vec![format!("{wallet} follows the guardians")],
+                sender: None,
+            },
         }))
 }

@@ -53,7 +53,7 @@ fn start(
         &mut session.rows,
         wallet,
         network,
-        ceremony,
+        (ceremony, threshold.into()),
         sequence,
     )?)
 }

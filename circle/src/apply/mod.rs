@@ -275,6 +275,22 @@ fn declare_all() -> Vec<Signature> {
         ),
         declare(
             "treasury",
+            "rotate",
+            &[
+                (
+                    "wallet",
+                    Type::Text,
+                    "the wallet that gets a new key, or other owners",
+                ),
+                (
+                    "threshold",
+                    Type::Int,
+                    "how many guardians have to sign from then on; 0 for the quorum",
+                ),
+            ],
+        ),
+        declare(
+            "treasury",
             "own",
             &[(
                 "signature",

@@ -96,6 +96,12 @@ fn by_circle(session: &mut Session, name: &str, arguments: &Arguments<'_>) -> Re
             u32::try_from(arguments.number("threshold")?)
                 .map_err(|_| Rejection::new("wallet.threshold", "the threshold is too large"))?,
         )?,
+        "rotate" => treasury::rotate(
+            session,
+            arguments.text("wallet")?,
+            u32::try_from(arguments.number("threshold")?)
+                .map_err(|_| Rejection::new("wallet.threshold", "the threshold is too large"))?,
+        )?,
         "checks" => treasury::set_checks(
             session,
             arguments.text("wallet")?,

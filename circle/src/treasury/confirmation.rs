@@ -8,6 +8,7 @@ use super::wallet;
 use crate::accounts;
 use crate::authority::Authority;
 use crate::digest::Hash;
+use crate::membership;
 use crate::rejection::{Failure, Rejection, require};
 use crate::roster::Roster;
 use crate::session::Session;
@@ -19,14 +20,16 @@ const CONFIRMATIONS: Table<()> = Table::new(b"k3v", "a confirmation");
 // guardian: the account whose key is the person's own.
 const CONFIRMERS: Table<String> = Table::new(b"k3w", "who confirms for a guardian");
 
-/// The indexes of the guardians whose people confirmed a payout.
+/// The indexes of the guardians whose people confirmed a payout. Who is a guardian no longer does not count.
 pub fn confirmations(rows: &(impl KeyValue + ?Sized), payout: u64) -> Result<Vec<u32>, StoreFault> {
     let found = CONFIRMATIONS.all(rows, payout)?.into_iter();
+    let members = membership::roster(rows)?;
     Ok(found
         .map(|(key, ())| {
             key.last_chunk::<4>()
                 .map_or(0, |bytes| u32::from_be_bytes(*bytes))
         })
+        .filter(|guardian| members.get(*guardian).is_some())
         .collect())
 }
 

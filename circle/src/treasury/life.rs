@@ -5,19 +5,19 @@ use treasury_protocol::stellar::Operation;
 
 use super::confirmation::confirmations;
 use super::payout::{
-    Claimable, Payout, PayoutState, Proof, Purpose, Transaction, claimable, end_claimable,
+    Claimable, Payout, PayoutState, Proof, Purpose, Transaction, changes, claimable, end_claimable,
     existing, lines_value, open, payout, put_claimable,
 };
 use super::plan::{self, Load, effect, following, make, must_claim, wallet_of};
+use super::rotation;
 use super::wallet::{Wallet, arrive, leave};
 use crate::ceremonies;
-
 use crate::ledger;
 use crate::outbox;
 use crate::receipt::Event;
 use crate::rejection::{Failure, Rejection, require};
 use crate::session::Session;
-use crate::state::{Overlay, StoreFault};
+use crate::state::{KeyValue, Overlay, StoreFault};
 
 /// Moves payouts whose plan became unanimous on.
 pub(crate) fn release(session: &mut Session) -> Result<(), StoreFault> {
@@ -47,7 +47,8 @@ pub(crate) fn release(session: &mut Session) -> Result<(), StoreFault> {
 pub(super) fn check(rows: &mut Overlay, mut payout: Payout) -> Result<(), StoreFault> {
     let wallet = wallet_of(rows, &payout)?;
     let confirmed = confirmations(rows, payout.id)?.len() >= payout.confirmations as usize;
-    if payout.state != PayoutState::Checking || !confirmed || wallet.paused.is_some() {
+    let may = payout.state == PayoutState::Checking && confirmed && wallet.paused.is_none();
+    if !may || behind(rows, &payout)?.is_some() {
         return Ok(());
     }
     let ceremony = wallet.scheme.ceremony();
@@ -58,6 +59,15 @@ pub(super) fn check(rows: &mut Overlay, mut payout: Payout) -> Result<(), StoreF
         Some(ceremony) => ceremonies::begin_signing(rows, ceremony, &payout),
         None => Ok(()),
     }
+}
+
+/// The change of signers that a payout is planned behind: its signers are those of after it.
+pub fn behind(rows: &(impl KeyValue + ?Sized), payout: &Payout) -> Result<Option<u64>, StoreFault> {
+    let sequence = payout.transaction.sequence();
+    let before = changes(rows, &payout.wallet)?.into_iter().find(|change| {
+        matches!(change.purpose, Purpose::Signers(_)) && change.transaction.sequence() < sequence
+    });
+    Ok(before.map(|change| change.id))
 }
 
 /// Lets the payouts of a wallet go on that waited.
@@ -124,11 +134,13 @@ pub(super) fn included(session: &mut Session, id: u64, seen: Inclusion) -> Resul
         data.push(("lines", lines_value(&payout.lines)));
     }
     emit(session, payout.state.name(), data);
-    // What failed only because somebody cannot receive is planned again, as what can be claimed.
-    if !seen.succeeded && would_differ(&session.rows, &session.context.genesis, &payout)? {
+    if seen.succeeded {
+        rotation::changed(session, &payout)?;
+    } else if would_differ(&session.rows, &session.context.genesis, &payout)? {
+        // What failed only because somebody cannot receive is planned again, as what can be claimed.
         again(session, &mut payout)?;
     }
-    Ok(())
+    Ok(check_all(&mut session.rows, &payout.wallet)?)
 }
 
 /// Books what left the wallet, or came back to it.
@@ -174,7 +186,7 @@ fn settle(rows: &mut Overlay, payout: &Payout) -> Result<(), Failure> {
                 end_claimable(rows, *paid, *position);
             }
         }
-        Purpose::Trust | Purpose::Cancel(_) => {}
+        Purpose::Trust | Purpose::Cancel(_) | Purpose::Signers(_) | Purpose::Retire(_) => {}
     }
     Ok(())
 }
@@ -196,7 +208,7 @@ fn give_back(rows: &mut Overlay, payout: &Payout) -> Result<(), Failure> {
                 }
             }
         }
-        Purpose::Trust | Purpose::Cancel(_) => {}
+        Purpose::Trust | Purpose::Cancel(_) | Purpose::Signers(_) | Purpose::Retire(_) => {}
     }
     Ok(())
 }
@@ -250,13 +262,13 @@ pub(super) fn lost(session: &mut Session, id: u64, passed_by: Option<i64>) -> Re
             old.state = PayoutState::Lost;
         }
         old.put(&mut session.rows);
-        return Ok(());
+        return Ok(check_all(&mut session.rows, &wallet.name)?);
     }
     old.state = PayoutState::Lost;
     // It was to use up its number, and the number is used up.
     if matches!(old.purpose, Purpose::Cancel(_)) && passed_by.is_some() {
         old.put(&mut session.rows);
-        return Ok(());
+        return Ok(check_all(&mut session.rows, &wallet.name)?);
     }
     let sequence = match passed_by {
         // Nobody used the number, and the payouts after it wait for it.
@@ -271,11 +283,11 @@ pub(super) fn lost(session: &mut Session, id: u64, passed_by: Option<i64>) -> Re
     let new = replace(session, &wallet, &mut old, sequence)?;
     let data = vec![
         ("payout", Value::Id(id)),
-        ("wallet", Value::Text(wallet.name)),
+        ("wallet", Value::Text(wallet.name.clone())),
         ("replaced_by", Value::Id(new)),
     ];
     emit(session, "lost", data);
-    Ok(())
+    Ok(check_all(&mut session.rows, &wallet.name)?)
 }
 
 /// A payee turned out not to be able to receive: payouts that would fail because of that are planned anew with the same
@@ -365,6 +377,16 @@ pub(crate) fn retry(session: &mut Session, id: u64) -> Result<(), Failure> {
         };
         format!("payout {id} is {state}; only one that failed is planned again, once")
     })?;
+    require(
+        !matches!(old.purpose, Purpose::Signers(_)),
+        "payout.signers",
+        || {
+            format!(
+                "payout {id} would have given {} to signers of then; begin anew with treasury.rotate",
+                old.wallet
+            )
+        },
+    )?;
     again(session, &mut old)
 }
 
@@ -405,6 +427,11 @@ pub(crate) fn cancel(session: &mut Session, id: u64) -> Result<(), Failure> {
             }
         )
     })?;
+    require(
+        !matches!(old.purpose, Purpose::Retire(_)),
+        "payout.signers",
+        || format!("the old key of {} has to lose its say", old.wallet),
+    )?;
     let wallet = wallet_of(&session.rows, &old)?;
     if old.state.is_out() {
         old.state = PayoutState::Replaced;
@@ -431,7 +458,7 @@ pub(crate) fn cancel(session: &mut Session, id: u64) -> Result<(), Failure> {
         ("by", Value::Id(new.id)),
     ];
     emit(session, "cancelled", data);
-    Ok(())
+    Ok(check_all(&mut session.rows, &new.wallet)?)
 }
 
 pub(super) fn known(rows: &Overlay, id: u64) -> Result<Payout, Failure> {

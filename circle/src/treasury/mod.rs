@@ -15,10 +15,12 @@ mod pause;
 mod payee;
 mod payout;
 mod plan;
+mod rotation;
 mod wallet;
 mod watch;
 
 pub use confirmation::{confirmations, confirmer};
+pub use life::behind;
 pub use observation::{OBSERVATIONS_MAX, Observation, seen};
 pub use owners::{
     OWNER_SIGNATURES_MAX, OwnedPayout, OwnerDuties, owner, owner_duties, owner_signatures,
@@ -27,10 +29,11 @@ pub use owners::{
 pub use pause::{Difference, difference};
 pub use payee::{Address, Payee, payee_of, payer, payer_message, receives};
 pub use payout::{
-    Claimable, Line, Payout, PayoutState, Proof, Purpose, Transaction, claimables, open, payout,
-    payouts,
+    Claimable, Line, Payout, PayoutState, Proof, Purpose, Transaction, changes, claimables, open,
+    payout, payouts,
 };
 pub use plan::{FEE_PER_OPERATION_STROOPS, PAYOUT_LIFETIME_S};
+pub use rotation::follows;
 pub use wallet::{Chain, Scheme, Wallet, holdings, is_deposit, wallet, wallets};
 pub use watch::{Outcome, Question, compare, is_at_rest, is_news, questions};
 
@@ -41,4 +44,5 @@ pub(crate) use owners::{own, sign};
 pub(crate) use pause::{pause, resume};
 pub(crate) use payee::{pays_from, receive_at};
 pub(crate) use plan::{obstacle, paused, plan};
-pub(crate) use wallet::{deposit, open_safe, open_wallet, set_key};
+pub(crate) use rotation::{due, follow, guardians_changed, key_failed, key_made, rotate};
+pub(crate) use wallet::{deposit, open_safe, open_wallet};

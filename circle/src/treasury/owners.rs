@@ -7,7 +7,8 @@ use super::life::known;
 use super::payee::Address;
 use super::payout::{Payout, PayoutState, Proof, open};
 use super::plan::{paused, wallet_of};
-use super::wallet::{Scheme, Wallet, wallets};
+use super::rotation;
+use super::wallet::{Scheme, wallets};
 use crate::digest::{Hash, digest};
 use crate::ids::{CircleId, Key};
 use crate::rejection::{Failure, Rejection, each_alone, require};
@@ -73,20 +74,23 @@ pub fn owner_signatures(
 
 /// What Safes wait for from the member with index `guardian`.
 pub fn owner_duties(rows: &dyn KeyValue, guardian: u32) -> Result<OwnerDuties, StoreFault> {
-    let waits = |wallet: &Wallet| matches!(&wallet.scheme, Scheme::Safe { owners: None, .. });
     let all = wallets(rows)?;
-    let mut duties = OwnerDuties {
-        name_key: all.iter().any(waits) && owner(rows, guardian)?.is_none(),
-        sign: Vec::new(),
-    };
     let own = owner(rows, guardian)?;
+    let mut duties = OwnerDuties::default();
+    for wallet in &all {
+        let waits = match &wallet.scheme {
+            Scheme::Safe { owners: None } => true,
+            Scheme::Safe { .. } => rotation::follows(rows, &wallet.name)?,
+            Scheme::Group { .. } => false,
+        };
+        duties.name_key |= waits && own.is_none();
+    }
     for payout in open(rows)? {
         let wallet = all.iter().find(|wallet| wallet.name == payout.wallet);
         // Who came later owns no Safe of before.
         let signs = match &payout.signers {
             Some(Scheme::Safe {
                 owners: Some(owners),
-                ..
             }) => own.is_some_and(|own| owners.contains(own)),
             _ => false,
         };
@@ -117,26 +121,31 @@ pub(crate) fn own(session: &mut Session, guardian: u32, signature: &[u8]) -> Res
     settle(session)
 }
 
+/// The owners' addresses of the guardians of now, in their order; nothing until each has named its key.
+pub(super) fn of_guardians(
+    session: &Session,
+) -> Result<Option<Vec<ethereum::Address>>, StoreFault> {
+    let guardians = session.context.members().indexes();
+    guardians
+        .map(|guardian| owner(&session.rows, guardian))
+        .collect()
+}
+
 /// Gives Safes whose owners are all known their address.
 pub(super) fn settle(session: &mut Session) -> Result<(), Failure> {
-    let members = session.context.members.clone();
-    let mut addresses = Vec::new();
-    for guardian in members.indexes() {
-        match owner(&session.rows, guardian)? {
-            Some(address) => addresses.push(address),
-            None => return Ok(()),
-        }
-    }
+    let Some(addresses) = of_guardians(session)? else {
+        return Ok(());
+    };
     let circle = session.context.genesis.circle;
     for mut wallet in wallets(&session.rows)? {
+        let needed = wallet.needed(session.context.members());
         let Scheme::Safe {
-            threshold,
             owners: owners @ None,
         } = &mut wallet.scheme
         else {
             continue;
         };
-        *owners = Some(Owners::new(addresses.clone(), *threshold).map_err(refused)?);
+        *owners = Some(Owners::new(addresses.clone(), needed).map_err(refused)?);
         wallet.address = wallet
             .setup(circle)
             .map(|setup| Address::Ethereum(setup.address()));
@@ -173,7 +182,6 @@ fn sign_one(rows: &mut Overlay, guardian: u32, one: &OwnedPayout) -> Result<(), 
     })?;
     let Some(Scheme::Safe {
         owners: Some(owners),
-        ..
     }) = &payout.signers
     else {
         let message = format!("{} is no Safe; its guardians sign together", wallet.name);
@@ -210,6 +218,6 @@ fn form(signature: &[u8]) -> Result<[u8; 65], Rejection> {
         .map_err(|_| Rejection::new("owner.signature", "a signature has 65 bytes: r, s and v"))
 }
 
-fn refused(error: EthereumError) -> Rejection {
+pub(super) fn refused(error: EthereumError) -> Rejection {
     Rejection::new(error.code(), error.to_string())
 }

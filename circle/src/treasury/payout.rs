@@ -75,6 +75,10 @@ pub enum Purpose {
     Reclaim(Vec<(u64, u32)>),
     /// Uses up the sequence number of a payout that is taken back.
     Cancel(u64),
+    /// Gives the wallet to those who sign from then on; those of before sign it.
+    Signers(Scheme),
+    /// Takes the say of the key away that this ceremony made; the key that came after it signs.
+    Retire(u64),
 }
 
 impl Purpose {
@@ -85,6 +89,8 @@ impl Purpose {
             Self::Trust => "trust",
             Self::Reclaim(_) => "reclaim",
             Self::Cancel(_) => "cancel",
+            Self::Signers(_) => "signers",
+            Self::Retire(_) => "retire",
         }
     }
 }
@@ -218,7 +224,6 @@ impl Payout {
                 Transaction::Safe(transaction),
                 Scheme::Safe {
                     owners: Some(owners),
-                    ..
                 },
                 Proof::Owners(signatures),
             ) => transaction.execution(owners, signatures).ok(),
@@ -240,10 +245,17 @@ impl Payout {
 
     pub(super) fn put(&self, rows: &mut Overlay) {
         PAYOUTS.put(rows, self.id, self);
+        let changes = matches!(self.purpose, Purpose::Signers(_) | Purpose::Retire(_));
         if self.state.is_final() {
             OPEN.delete(rows, self.id);
+            if changes {
+                CHANGES.delete(rows, (&self.wallet, self.id));
+            }
         } else {
             OPEN.put(rows, self.id, &());
+            if changes {
+                CHANGES.put(rows, (&self.wallet, self.id), &());
+            }
         }
     }
 }
@@ -278,6 +290,8 @@ pub struct Claimable {
 const PAYOUTS: Table<Payout> = Table::new(b"kr", "a payout");
 // Those that did not end, so that a node looks at few of them.
 const OPEN: Table<()> = Table::new(b"k3o", "an open payout");
+// (wallet, payout): those among them that change who signs.
+const CHANGES: Table<()> = Table::new(b"k3n", "a change of signers");
 // (payout, position of the line): until claimed or taken back.
 const CLAIMABLES: Table<Claimable> = Table::new(b"k3c", "a claimable part of a payout");
 
@@ -293,14 +307,27 @@ pub fn payout(rows: &(impl KeyValue + ?Sized), id: u64) -> Result<Option<Payout>
 
 /// The payouts that did not end, by number.
 pub fn open(rows: &(impl KeyValue + ?Sized)) -> Result<Vec<Payout>, StoreFault> {
-    let mut found = Vec::new();
-    for (key, ()) in OPEN.all(rows, ())? {
-        let id = key
-            .last_chunk()
-            .map_or(0, |bytes| u64::from_be_bytes(*bytes));
-        found.push(existing(rows, id)?);
-    }
-    Ok(found)
+    named(rows, OPEN.all(rows, ())?)
+}
+
+/// The payouts of a wallet that change who signs for it and did not end, by number.
+pub fn changes(rows: &(impl KeyValue + ?Sized), wallet: &str) -> Result<Vec<Payout>, StoreFault> {
+    named(rows, CHANGES.all(rows, wallet)?)
+}
+
+/// The payouts whose numbers end these keys.
+fn named(
+    rows: &(impl KeyValue + ?Sized),
+    found: Vec<(Vec<u8>, ())>,
+) -> Result<Vec<Payout>, StoreFault> {
+    let id = |key: &[u8]| {
+        key.last_chunk()
+            .map_or(0, |bytes| u64::from_be_bytes(*bytes))
+    };
+    found
+        .iter()
+        .map(|(key, ())| existing(rows, id(key)))
+        .collect()
 }
 
 /// What payees have to claim, and did not as far as the circle knows.

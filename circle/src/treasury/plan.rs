@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use threescript::value::{Amount, AssetCode, Value};
-use treasury_protocol::ethereum::{Call, Contracts, SafeTransaction, U256};
-use treasury_protocol::stellar::{self, Batch, Destination, Memo, Operation, TimeBounds};
+use treasury_protocol::ethereum::{self, Call, Contracts, SafeTransaction, U256};
+use treasury_protocol::stellar::{self, Batch, Destination, Memo, Operation, TimeBounds, rotation};
 
 use super::payee::{Address, Payee, payee_of, receives};
 use super::payout::{
     Line, Payout, PayoutState, Purpose, Transaction, claimable, lines_value, next_id,
 };
-use super::wallet::{Chain, Wallet, known, wallet};
+use super::wallet::{Chain, Scheme, Wallet, known, wallet};
 use crate::accounts;
+use crate::ceremonies;
 use crate::genesis::{Genesis, Home};
 use crate::ledger;
 use crate::receipt::{Effect, Event};
@@ -215,6 +216,16 @@ fn batch(
         }
         // Changes nothing but the sequence number.
         Purpose::Cancel(_) => vec![Operation::Nothing],
+        Purpose::Signers(Scheme::Group { ceremony }) => {
+            vec![rotation::introduce(group_key(session, wallet, *ceremony)?)]
+        }
+        Purpose::Signers(Scheme::Safe { .. }) => return Err(no_key(&wallet.name).into()),
+        Purpose::Retire(ceremony) => {
+            vec![rotation::retire(
+                source.0,
+                group_key(session, wallet, *ceremony)?,
+            )]
+        }
     };
     Ok(Batch {
         source: source.0,
@@ -227,6 +238,12 @@ fn batch(
         memo: load.memo.clone(),
         operations,
     })
+}
+
+/// The key that a ceremony made.
+fn group_key(session: &Session, wallet: &Wallet, ceremony: u64) -> Result<[u8; 32], Failure> {
+    let key = ceremonies::key(&session.rows, ceremony)?;
+    Ok(key.ok_or_else(|| no_key(&wallet.name))?.public)
 }
 
 fn payment(
@@ -274,16 +291,40 @@ fn safe_transaction(
     };
     let safe_nonce = u64::try_from(sequence)
         .map_err(|_| Rejection::new("wallet.sequence", "a Safe nonce is not negative"))?;
-    if let Purpose::Cancel(_) = load.purpose {
-        return Ok(SafeTransaction::noop(chain_id, safe, safe_nonce));
-    }
-    let calls = load
-        .lines
-        .iter()
-        .map(|line| call(wallet, &session.context.genesis, line))
-        .collect::<Result<Vec<_>, _>>()?;
+    let calls = match &load.purpose {
+        Purpose::Cancel(_) => return Ok(SafeTransaction::noop(chain_id, safe, safe_nonce)),
+        Purpose::Signers(after) => owner_changes(wallet, safe, after)?,
+        _ => load
+            .lines
+            .iter()
+            .map(|line| call(wallet, &session.context.genesis, line))
+            .collect::<Result<Vec<_>, _>>()?,
+    };
     let transaction = SafeTransaction::of(chain_id, safe, contracts, &calls, safe_nonce);
     Ok(transaction.map_err(|error| Rejection::new(error.code(), error.to_string()))?)
+}
+
+/// What makes a Safe the property of those who are to own it.
+fn owner_changes(
+    wallet: &Wallet,
+    safe: ethereum::Address,
+    after: &Scheme,
+) -> Result<Vec<Call>, Rejection> {
+    let (
+        Scheme::Safe {
+            owners: Some(before),
+        },
+        Scheme::Safe {
+            owners: Some(after),
+        },
+    ) = (&wallet.scheme, after)
+    else {
+        return Err(no_key(&wallet.name));
+    };
+    before
+        .clone()
+        .become_these(safe, after.addresses(), after.threshold())
+        .map_err(|error| Rejection::new(error.code(), error.to_string()))
 }
 
 fn call(wallet: &Wallet, genesis: &Genesis, line: &Line) -> Result<Call, Rejection> {
@@ -414,12 +455,12 @@ pub(crate) fn paused(wallet: &str, reason: &str) -> Rejection {
     Rejection::new("wallet.paused", message)
 }
 
-fn no_key(wallet: &str) -> Rejection {
+pub(super) fn no_key(wallet: &str) -> Rejection {
     let message = format!("the key of {wallet} is not made yet; wait for its ceremony");
     Rejection::new("wallet.no_key", message)
 }
 
-fn unopened(wallet: &Wallet) -> Rejection {
+pub(super) fn unopened(wallet: &Wallet) -> Rejection {
     let address = wallet
         .address
         .as_ref()

@@ -12,6 +12,7 @@ use crate::genesis::{Genesis, Home};
 use crate::ids::{CircleId, Key};
 use crate::ledger;
 use crate::rejection::{Failure, Rejection, require};
+use crate::roster::Roster;
 use crate::session::Session;
 use crate::state::{KeyValue, Overlay, StoreFault};
 use crate::table::Table;
@@ -25,6 +26,10 @@ pub struct Wallet {
     pub chain: Chain,
     /// Who signs for it, and how.
     pub scheme: Scheme,
+    /// How many of the guardians are to sign; 0 for their quorum.
+    pub threshold: u32,
+    /// The ceremony that makes its next key, while it goes on.
+    pub next_ceremony: Option<u64>,
     /// Its address, once it has one.
     pub address: Option<Address>,
     /// The sequence number that the next payout uses; `None` until a quorum saw the account on its chain.
@@ -85,9 +90,7 @@ pub enum Scheme {
     },
     /// A Safe, which each guardian owns with a key of its own.
     Safe {
-        /// How many have to sign.
-        threshold: u32,
-        /// The owners in the order of the guardians, once each of them has named its key.
+        /// The owners, in the order of the Safe, and how many of them have to sign; once each guardian has named its key.
         owners: Option<Owners>,
     },
 }
@@ -128,7 +131,6 @@ impl Wallet {
                 Chain::Ethereum { contracts, .. },
                 Scheme::Safe {
                     owners: Some(owners),
-                    ..
                 },
             ) => Some(Setup {
                 owners: owners.clone(),
@@ -136,6 +138,15 @@ impl Wallet {
                 contracts: contracts.clone(),
             }),
             _ => None,
+        }
+    }
+
+    /// How many of these guardians are to sign: more than half of them whatever was asked for, and at most all.
+    pub(super) fn needed(&self, guardians: &Roster) -> u32 {
+        let count = guardians.count() as u32;
+        match self.threshold {
+            0 => guardians.quorum() as u32,
+            given => given.clamp(count / 2 + 1, count),
         }
     }
 
@@ -205,7 +216,7 @@ pub(crate) fn open_wallet(
     rows: &mut Overlay,
     name: &str,
     network: &str,
-    ceremony: u64,
+    (ceremony, threshold): (u64, u32),
     sequence: Option<i64>,
 ) -> Result<(), Failure> {
     crate::account::check_name(name)?;
@@ -229,6 +240,8 @@ pub(crate) fn open_wallet(
             network: network.into(),
         },
         scheme: Scheme::Group { ceremony },
+        threshold,
+        next_ceremony: None,
         address: None,
         next_sequence: sequence.map(|sequence| sequence + 1),
         check_from: Vec::new(),
@@ -249,17 +262,7 @@ pub(crate) fn open_safe(
     threshold: u32,
 ) -> Result<(), Failure> {
     crate::account::check_name(name)?;
-    let members = session.context.members();
-    let count = members.count() as u32;
-    let threshold = match threshold {
-        0 => members.quorum() as u32,
-        given => given,
-    };
-    require(
-        threshold <= count && threshold > count / 2,
-        "wallet.threshold",
-        || format!("more than half of the {count} guardians have to sign, and at most all"),
-    )?;
+    check_threshold(session.context.members(), threshold)?;
     require(chain_id > 0, "wallet.chain", || {
         "a chain has a number above 0".into()
     })?;
@@ -273,10 +276,9 @@ pub(crate) fn open_safe(
             chain_id,
             contracts,
         },
-        scheme: Scheme::Safe {
-            threshold,
-            owners: None,
-        },
+        scheme: Scheme::Safe { owners: None },
+        threshold,
+        next_ceremony: None,
         address: None,
         next_sequence: None,
         check_from: Vec::new(),
@@ -288,15 +290,14 @@ pub(crate) fn open_safe(
     super::owners::settle(session)
 }
 
-/// Gives the wallet of a finished ceremony its key, which is its address on Stellar.
-pub(crate) fn set_key(rows: &mut Overlay, ceremony: u64, key: Key) -> Result<(), StoreFault> {
-    for mut wallet in wallets(rows)? {
-        if wallet.ceremony() == Some(ceremony) && wallet.address.is_none() {
-            wallet.address = Some(Address::Stellar { key, muxed: None });
-            wallet.put(rows);
-        }
-    }
-    Ok(())
+/// Refuses a number of signers that the guardians cannot have; 0 stands for their quorum.
+pub(super) fn check_threshold(guardians: &Roster, threshold: u32) -> Result<(), Rejection> {
+    let count = guardians.count() as u32;
+    require(
+        threshold == 0 || (threshold <= count && threshold > count / 2),
+        "wallet.threshold",
+        || format!("more than half of the {count} guardians have to sign, and at most all"),
+    )
 }
 
 /// Records once that a payment to a wallet arrived for an account's escrow.

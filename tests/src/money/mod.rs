@@ -8,7 +8,7 @@ use circle::ceremonies;
 use circle::digest::encode;
 use circle::ids::Key;
 use circle::treasury::{
-    self, Address, Observation, Outcome, Payout, Question, Transaction, Wallet,
+    self, Address, Observation, Outcome, Payout, Question, Scheme, Transaction, Wallet,
 };
 use ed25519_zebra::SigningKey;
 use stellar_xdr::{self as xdr, ReadXdr};
@@ -222,6 +222,50 @@ impl Money {
         self.circle.act_as_circle(vec![pay]).is_ok()
     }
 
+    /// Gives the wallet another key, of which `threshold` shares sign; 0 for the quorum. The code of what became of it.
+    pub fn rotate(&mut self, threshold: i64) -> String {
+        let rotate = act(
+            "treasury",
+            "rotate",
+            vec![
+                ("wallet", Value::Text("main".into())),
+                ("threshold", Value::Int(threshold)),
+            ],
+        );
+        self.circle.act_as_circle(vec![rotate]).code
+    }
+
+    /// Who signs for the wallet on the chain: the weight of the account's own key, and of each other signer.
+    pub fn signers(&self) -> (u8, Vec<([u8; 32], u8)>) {
+        let account = self.ledger.account(&self.account());
+        let account = account.expect("it is funded");
+        let others = account.signers.iter().map(|(signer, weight)| match signer {
+            xdr::SignerKey::Ed25519(key) => (key.0, *weight),
+            other => panic!("{other:?} signs for the wallet"),
+        });
+        (account.master_weight, others.collect())
+    }
+
+    /// Checks that the key that the circle knows, and no other, signs for the wallet on the chain.
+    ///
+    /// # Panics
+    /// If not.
+    pub fn check_signers(&self) {
+        let ceremony = self.wallet().ceremony().expect("the guardians share a key");
+        let expected = match ceremony {
+            1 => (1, Vec::new()),
+            later => (0, vec![(self.key(later), 255)]),
+        };
+        assert_eq!(self.signers(), expected);
+    }
+
+    /// The public key that a ceremony made.
+    pub fn key(&self, ceremony: u64) -> [u8; 32] {
+        let rows = self.circle.guardians[0].state();
+        let key = ceremonies::key(&rows, ceremony).expect("memory does not fail");
+        key.expect("the ceremony made a key").public
+    }
+
     /// Does something to a payout with the authority of the circle.
     pub fn decide(&mut self, name: &str, payout: u64) -> bool {
         let action = act("treasury", name, vec![("payout", Value::Id(payout))]);
@@ -365,17 +409,29 @@ impl Money {
         panic!("the treasury never comes to rest: {:#?}", self.payouts());
     }
 
-    /// Signs something with the wallet's key behind the circle's back, as thieves of enough shares could.
-    pub fn sign_outside(&mut self, hash: &[u8; 32]) -> [u8; 64] {
-        let ceremony = self.wallet().ceremony().expect("the guardians share a key");
+    /// Signs something with the key of a ceremony behind the circle's back, as thieves of enough shares could.
+    pub fn sign_outside(&mut self, ceremony: u64, hash: &[u8; 32]) -> Signature {
         let rows = self.circle.guardians[0].state();
+        let participants = ceremonies::participants(&rows, ceremony).expect("memory does not fail");
         let key = ceremonies::key(&rows, ceremony).expect("memory does not fail");
         let key = key.expect("the ceremony is done");
-        crate::guardian::sign_together(&mut self.circle.guardians, ceremony, &key, hash)
+        let guardians = &mut self.circle.guardians;
+        let bytes = crate::guardian::sign_together(guardians, &participants, ceremony, &key, hash);
+        Signature {
+            key: key.public,
+            bytes,
+        }
     }
 
     /// A transaction of the wallet that the circle knows nothing of; it uses up the next sequence number.
     pub fn use_up_sequence(&mut self) {
+        let ceremony = self.wallet().ceremony().expect("the guardians share a key");
+        assert!(self.act_outside(ceremony, Operation::Nothing));
+    }
+
+    /// Lets the wallet do something of which the circle knows nothing, with the key of a ceremony. Says whether the chain took
+    /// it.
+    pub fn act_outside(&mut self, ceremony: u64, operation: Operation) -> bool {
         let batch = Batch {
             source: self.account(),
             fee_per_op_stroops: 100,
@@ -385,15 +441,13 @@ impl Money {
                 max: u32::MAX.into(),
             },
             memo: None,
-            operations: vec![Operation::Nothing],
+            operations: vec![operation],
         };
         let hash = batch.hash(NETWORK).expect("the batch is sound");
-        let signature = Signature {
-            key: batch.source,
-            bytes: self.sign_outside(&hash),
-        };
+        let signature = self.sign_outside(ceremony, &hash);
         let envelope = batch.envelope(NETWORK, &[signature]).expect("it is signed");
-        assert!(self.submit(&envelope).is_some());
+        self.submit(&envelope)
+            .is_some_and(|included| succeeded(&included))
     }
 
     /// Completes a payout with the wallet's key behind the circle's back, and sends it.
@@ -401,10 +455,8 @@ impl Money {
         let Transaction::Stellar { batch, network } = &payout.transaction else {
             return None;
         };
-        let signature = Signature {
-            key: batch.source,
-            bytes: self.sign_outside(&payout.hash),
-        };
+        let ceremony = payout.signers.as_ref().and_then(Scheme::ceremony)?;
+        let signature = self.sign_outside(ceremony, &payout.hash);
         let envelope = batch.envelope(network, &[signature]).expect("it is signed");
         self.submit(&envelope)
     }

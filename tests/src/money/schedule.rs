@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use circle::ledger;
-use circle::treasury::{Payout, PayoutState};
+use circle::treasury::{Payout, PayoutState, Purpose};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
@@ -17,6 +17,8 @@ const PEOPLE: [&str; 4] = ["ann", "bob", "cy", "dee"];
 pub struct Tally {
     /// Payouts by what became of them.
     pub states: BTreeMap<&'static str, usize>,
+    /// How often the wallet got another key.
+    pub rotations: usize,
     /// The state root at the end.
     pub state_root: [u8; 32],
 }
@@ -48,6 +50,7 @@ pub fn play(seed: u64, steps: u32) -> Tally {
         None,
         "seed {seed}: chain and books agree"
     );
+    money.check_signers();
     let open = money
         .payouts()
         .iter()
@@ -60,6 +63,8 @@ pub fn play(seed: u64, steps: u32) -> Tally {
     };
     for payout in money.payouts() {
         *tally.states.entry(payout.state.name()).or_default() += 1;
+        let rotated = matches!(payout.purpose, Purpose::Signers(_));
+        tally.rotations += usize::from(rotated && payout.state == PayoutState::Settled);
     }
     tally
 }
@@ -79,7 +84,7 @@ fn check(money: &Money, name: &str, planned: i64, seed: u64) {
 
 fn step(money: &mut Money, rng: &mut ChaCha20Rng, planned: &mut BTreeMap<&str, i64>) {
     let pick = rng.next_u32() as usize;
-    match rng.next_u32() % 16 {
+    match rng.next_u32() % 17 {
         0..=3 => {
             let units = 1 + i64::from(rng.next_u32() % 500);
             let to: Vec<&str> = PEOPLE
@@ -149,6 +154,11 @@ fn step(money: &mut Money, rng: &mut ChaCha20Rng, planned: &mut BTreeMap<&str, i
             if let Some(payout) = out.get(pick % out.len().max(1)) {
                 money.complete_outside(payout);
             }
+        }
+        // Refused while another change goes on, or somebody is away for long.
+        15 => {
+            let threshold = if pick.is_multiple_of(2) { 0 } else { 8 };
+            money.rotate(threshold);
         }
         _ => money.run(),
     }

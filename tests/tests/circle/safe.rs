@@ -1,7 +1,8 @@
 //! Payouts from a Safe, against a Safe in memory that holds what the contract holds: owners, a nonce, tokens.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::membership::{admit, bench, in_force, remove};
 use circle::digest::encode;
 use circle::ledger;
 use circle::treasury::{
@@ -11,14 +12,54 @@ use guardian_tests::money::{PAYER, observe};
 use guardian_tests::{CHAIN_ID, Simulation, TOKEN, act, policies, tft};
 use threescript::action::Action;
 use threescript::value::{Amount, Value};
-use treasury_protocol::ethereum::{Address as Account, Contracts, Meaning, OwnerKey, message_hash};
+use treasury_protocol::ethereum::{
+    self, Address as Account, Contracts, Meaning, OwnerKey, message_hash,
+};
 
 /// What the chain knows of the Safe.
 #[derive(Default)]
 struct Safe {
+    owners: Vec<Account>,
+    threshold: usize,
     nonce: u64,
     done: Vec<[u8; 32]>,
     tokens: BTreeMap<Account, u64>,
+}
+
+impl Safe {
+    /// Whether enough owners signed.
+    fn counts(&self, payout: &Payout) -> bool {
+        let Some(treasury::Proof::Owners(signatures)) = &payout.proof else {
+            return false;
+        };
+        let signed_by = signatures.iter().map(|one| {
+            ethereum::recover(&payout.hash, &one.bytes).expect("the kernel looked at it")
+        });
+        let owners: BTreeSet<Account> = signed_by.filter(|one| self.owners.contains(one)).collect();
+        owners.len() >= self.threshold && owners.len() == signatures.len()
+    }
+
+    /// A Safe puts whom it takes in before all others, and whom it swaps in into the place of who goes.
+    fn change(&mut self, change: Meaning) {
+        match change {
+            Meaning::AddOwner { owner, threshold } => {
+                self.owners.insert(0, owner);
+                self.threshold = usize::try_from(threshold).unwrap();
+            }
+            Meaning::RemoveOwner { owner, threshold } => {
+                self.owners.retain(|one| *one != owner);
+                self.threshold = usize::try_from(threshold).unwrap();
+            }
+            Meaning::SwapOwner { old, new } => {
+                let place = self.owners.iter_mut().find(|one| **one == old).unwrap();
+                *place = new;
+            }
+            Meaning::ChangeThreshold { threshold } => {
+                self.threshold = usize::try_from(threshold).unwrap();
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 struct Money {
@@ -47,6 +88,11 @@ impl Money {
         assert!(money.circle.act_as_circle(vec![open]).is_ok());
         let address = money.address();
         money.safe.tokens.insert(address, units * 100);
+        let keys = money.circle.guardians.iter();
+        money.safe.owners = keys
+            .map(|guardian| guardian.owner_key().address())
+            .collect();
+        money.safe.threshold = 7;
         money.run();
         money.report(&Observation::Received {
             wallet: "main".into(),
@@ -115,6 +161,7 @@ impl Money {
         if payout.execution().is_none() || transaction.safe_nonce != self.safe.nonce {
             return false;
         }
+        assert!(self.safe.counts(payout), "only its owners act for a Safe");
         let safe = self.address();
         let Chain::Ethereum { contracts, .. } = self.wallet().chain else {
             panic!("a Safe is on Ethereum")
@@ -128,7 +175,7 @@ impl Money {
                     *self.safe.tokens.entry(to).or_default() += units;
                 }
                 Meaning::Nothing => {}
-                other => panic!("{other:?}"),
+                change => self.safe.change(change),
             }
         }
         self.safe.nonce += 1;
@@ -147,7 +194,10 @@ impl Money {
     /// All guardians report the same.
     fn report(&mut self, seen: &Observation) -> bool {
         let mut said = false;
-        for guardian in 0..9 {
+        for guardian in 0..self.circle.guardians.len() {
+            if !self.circle.guardians[guardian].running {
+                continue;
+            }
             let rows = self.circle.guardians[guardian].state();
             if treasury::is_news(&rows, guardian as u32, seen).unwrap() {
                 said |= self
@@ -220,7 +270,6 @@ fn a_safe_of_all_guardians_pays_a_batch_that_seven_of_nine_signed() {
     let mut money = Money::new(1, 1_000);
     let Scheme::Safe {
         owners: Some(owners),
-        ..
     } = money.wallet().scheme
     else {
         panic!("all guardians named their keys")
@@ -365,6 +414,124 @@ fn what_is_taken_back_races_with_the_payout_for_one_nonce() {
         assert_eq!(money.holds(bob), held);
     }
     assert_eq!(money.book("payable:bob"), 100);
+}
+
+/// The owners as the circle knows them are those of the Safe, in its order, and the same number of them signs.
+fn owners_agree(money: &Money) -> bool {
+    let Scheme::Safe {
+        owners: Some(owners),
+    } = money.wallet().scheme
+    else {
+        return false;
+    };
+    owners.addresses() == money.safe.owners && owners.threshold() as usize == money.safe.threshold
+}
+
+#[test]
+fn the_owners_of_a_safe_follow_the_guardians() {
+    let mut money = Money::new(6, 1_000);
+    let bob = money.person("bob");
+    let leaver = money.circle.guardians[3].owner_key().address();
+    let tenth = money.circle.newcomer("ten");
+    let decided = admit(&money.circle, "ten", tenth);
+    assert!(money.circle.act_as_circle(vec![decided]).is_ok());
+    in_force(&mut money.circle);
+    money.run();
+    assert_eq!(money.states(), [(1, "signers", "settled")]);
+    assert_eq!((money.safe.owners.len(), money.safe.threshold), (10, 7));
+    assert!(owners_agree(&money));
+
+    // What is planned behind the next change is signed by those who own the Safe after it.
+    assert!(
+        money
+            .circle
+            .act_as_circle(vec![remove("guardian4")])
+            .is_ok()
+    );
+    in_force(&mut money.circle);
+    money.circle.guardians[3].running = false;
+    money.pay(&["bob"], 100);
+    money.circle.settle();
+    assert_eq!(
+        money.states()[1..],
+        [(2, "signers", "signed"), (3, "pay", "checking")]
+    );
+    money.run();
+    assert_eq!(
+        money.states()[1..],
+        [(2, "signers", "settled"), (3, "pay", "settled")]
+    );
+    assert!(owners_agree(&money) && !money.safe.owners.contains(&leaver));
+    assert_eq!(money.holds(bob), 10_000);
+}
+
+#[test]
+fn the_circle_sets_how_many_owners_sign() {
+    let mut money = Money::new(7, 1_000);
+    let bob = money.person("bob");
+    let rotate = |threshold: i64| {
+        act(
+            "treasury",
+            "rotate",
+            vec![
+                ("wallet", Value::Text("main".into())),
+                ("threshold", Value::Int(threshold)),
+            ],
+        )
+    };
+    for (threshold, expected) in [
+        (0, "wallet.signers"),
+        (7, "wallet.signers"),
+        (4, "wallet.threshold"),
+        (10, "wallet.threshold"),
+        (8, "ok"),
+        (9, "wallet.changing"),
+    ] {
+        let receipt = money.circle.act_as_circle(vec![rotate(threshold)]);
+        assert_eq!(receipt.code, expected, "{threshold}");
+    }
+    money.run();
+    assert!(owners_agree(&money));
+    assert_eq!(money.safe.threshold, 8);
+    // Eight are enough when one is away.
+    money.circle.guardians[8].running = false;
+    assert!(money.circle.act_as_circle(vec![bench("guardian9")]).is_ok());
+    money.pay(&["bob"], 100);
+    money.run();
+    assert_eq!(money.holds(bob), 10_000);
+}
+
+#[test]
+fn a_change_of_owners_that_is_taken_back_leaves_the_owners_of_before() {
+    let mut money = Money::new(8, 1_000);
+    let bob = money.person("bob");
+    let rotate = act(
+        "treasury",
+        "rotate",
+        vec![
+            ("wallet", Value::Text("main".into())),
+            ("threshold", Value::Int(9)),
+        ],
+    );
+    assert!(money.circle.act_as_circle(vec![rotate]).is_ok());
+    money.pay(&["bob"], 100);
+    money.circle.settle();
+    let cancel = act("treasury", "cancel", vec![("payout", Value::Id(1))]);
+    assert!(money.circle.act_as_circle(vec![cancel]).is_ok());
+    money.circle.settle();
+    let no_op = money.payouts()[2].clone();
+    assert!(money.send(&no_op));
+    money.run();
+    assert_eq!(
+        money.states(),
+        [
+            (1, "signers", "cancelled"),
+            (2, "pay", "settled"),
+            (3, "cancel", "settled")
+        ]
+    );
+    assert_eq!((money.safe.threshold, money.holds(bob)), (7, 10_000));
+    assert!(owners_agree(&money));
 }
 
 /// Sends an action as a guardian and gives the code of what became of it.

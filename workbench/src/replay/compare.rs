@@ -289,6 +289,9 @@ fn refused(height: u64, recorded: &Receipt, tried: &Receipt) -> Refused {
             sender,
         } => (Some(hex::encode(id)), actions.clone(), sender.clone()),
         Source::Schedule { policy, name } => (None, vec![format!("every {policy}.{name}")], None),
+        Source::Following { wallet } => {
+            (None, vec![format!("{wallet} follows the guardians")], None)
+        }
     };
     Refused {
         height,

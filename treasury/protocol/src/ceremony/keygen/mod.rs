@@ -54,8 +54,17 @@ pub struct Keygen {
     /// The verifying share that each member has confirmed.
     confirmed: Vec<Option<[u8; 32]>>,
     failure: Option<Failure>,
-    /// Number of a member that left the circle before all had confirmed.
-    abandoned_by: Option<u16>,
+    /// Why it was given up before all had confirmed.
+    abandoned: Option<Abandoned>,
+}
+
+/// Why a ceremony was given up, which is nobody's fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub enum Abandoned {
+    /// The member with this number left the circle.
+    Left(u16),
+    /// Another ceremony is held in its place.
+    Superseded,
 }
 
 /// What is kept of a member's first message.
@@ -76,7 +85,7 @@ pub enum Phase {
     Confirm,
     /// All have confirmed: the key may be used.
     Done,
-    /// Somebody was caught, see [`Keygen::failure`], or left, see [`Keygen::abandoned_by`].
+    /// Somebody was caught, see [`Keygen::failure`], or it was given up, see [`Keygen::abandoned`].
     Failed,
 }
 
@@ -223,7 +232,7 @@ impl Keygen {
             round2: vec![None; members],
             confirmed: vec![None; members],
             failure: None,
-            abandoned_by: None,
+            abandoned: None,
         })
     }
 
@@ -332,7 +341,7 @@ impl Keygen {
 
     /// How far the ceremony is.
     pub fn phase(&self) -> Phase {
-        if self.failure.is_some() || self.abandoned_by.is_some() {
+        if self.failure.is_some() || self.abandoned.is_some() {
             Phase::Failed
         } else if self.round1.iter().any(Option::is_none) {
             Phase::Round1
@@ -382,20 +391,23 @@ impl Keygen {
         self.failure.as_ref()
     }
 
-    /// Who left the circle before the key was made, which is no fault.
-    pub fn abandoned_by(&self) -> Option<u16> {
-        self.abandoned_by
+    /// Why it was given up before the key was made.
+    pub fn abandoned(&self) -> Option<Abandoned> {
+        self.abandoned
     }
 
-    /// Ends a ceremony that goes on because the member with this number left the circle: a key needs the confirmation of
-    /// all. Says whether anything changed; a finished key stays, and so does a verdict.
-    pub fn abandon(&mut self, index: u16) -> bool {
+    /// Gives up a ceremony that goes on: a key needs the confirmation of all. Says whether anything changed; a finished key
+    /// stays, and so does a verdict.
+    pub fn abandon(&mut self, why: Abandoned) -> bool {
         let goes_on = !matches!(self.phase(), Phase::Done | Phase::Failed);
-        if goes_on && self.position(index).is_ok() {
-            self.abandoned_by = Some(index);
-            return true;
+        let knows = match why {
+            Abandoned::Left(index) => self.position(index).is_ok(),
+            Abandoned::Superseded => true,
+        };
+        if goes_on && knows {
+            self.abandoned = Some(why);
         }
-        false
+        goes_on && knows
     }
 
     /// Name of the ceremony.
