@@ -231,7 +231,8 @@ fn create(lock: &Lock, path: &Path, name: &str) -> Result<(SigningKey, bool), Ke
     }
 }
 
-fn text(name: &str, key: &SigningKey) -> Zeroizing<String> {
+/// The text of a key file.
+pub fn text(name: &str, key: &SigningKey) -> Zeroizing<String> {
     let secret = Zeroizing::new(hex::encode(key.as_bytes()));
     // Large enough from the start, so that no copy of the secret is left behind by growing.
     let mut text = Zeroizing::new(String::with_capacity(512));

@@ -3,9 +3,11 @@
 Accounts, trustlines, payments in batches, muxed accounts and memos, sequence numbers, time bounds, thresholds and weights, fee bumps,
 claimable balances, error codes, pages and streams.
 """
+import base64
 import sys
 import threading
 import time
+import urllib.request
 
 from stellar_sdk import (
     Asset, Claimant, ClaimPredicate, Keypair, MuxedAccount, Network, Server, Signer, TransactionBuilder, TransactionEnvelope,
@@ -51,7 +53,6 @@ def balance(key, asset="native"):
 
 def friend():
     key = Keypair.random()
-    import urllib.request
     urllib.request.urlopen(f"{url}/friendbot?addr={key.public_key}").read()
     return key
 
@@ -163,7 +164,28 @@ bump.sign(issuer)
 before = balance(alice)
 answer = server.submit_transaction(bump)
 assert answer["inner_transaction"]["hash"] == inner.hash_hex() and answer["fee_charged"] == "200", answer
-assert server.transactions().transaction(inner.hash_hex()).call()["hash"] == bump.hash_hex()
+# Either hash finds it, and it is called by the one that was asked for.
+for hash_, signer in ((inner.hash_hex(), inner), (bump.hash_hex(), bump)):
+    shown = server.transactions().transaction(hash_).call()
+    assert shown["hash"] == hash_ and shown["fee_bump_transaction"]["hash"] == bump.hash_hex(), shown
+    assert [base64.b64decode(one) for one in shown["signatures"]] == [signer.signatures[0].signature], shown
+again = server.submit_transaction(inner)
+assert again["hash"] == inner.hash_hex() and again["fee_account"] == issuer.public_key, again
+assert balance(alice) == before
+
+# A full network: what offers less than it asks waits for somebody who pays more
+before = balance(alice)
+urllib.request.urlopen(f"{url}/surge?fee=5000", data=b"").read()
+assert server.fee_stats().call()["fee_charged"]["min"] == "5000"
+low = builder(alice).append_payment_op(bob.public_key, tft, "1")
+assert refused(low, alice) == {"transaction": "tx_insufficient_fee"}
+inner = builder(alice).append_payment_op(bob.public_key, tft, "1").build()
+inner.sign(alice)
+bump = TransactionBuilder.build_fee_bump_transaction(issuer, 6000, inner, passphrase)
+bump.sign(issuer)
+answer = server.submit_transaction(bump)
+assert answer["fee_charged"] == "10000" and answer["max_fee"] == "12000", answer
+urllib.request.urlopen(f"{url}/surge?fee=100", data=b"").read()
 assert balance(alice) == before
 
 # Claimable balances: claimed by who may, reclaimed later

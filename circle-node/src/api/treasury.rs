@@ -92,6 +92,9 @@ pub struct Payout {
     pub waiting_for: Vec<String>,
     /// What guardians reported of it, while no quorum agrees.
     pub reported: Vec<Report>,
+    /// What its chain said when the node that is asked sent it last, if it did not take it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
     /// The ledger or block that took it.
     pub ledger: Option<u64>,
     /// The payout in whose place it stands.

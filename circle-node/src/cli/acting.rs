@@ -216,13 +216,15 @@ pub fn guardian_key(home: &Home) -> Result<SigningKey, Problem> {
 
 /// How the keys in `directory` are kept: as its home says, if it is the directory of keys of a home.
 fn lock_around(directory: &Path) -> Result<Lock, Problem> {
-    let home = directory
-        .parent()
-        .map(Home::new)
-        .filter(|home| home.keys() == directory && home.config().exists());
-    home.map_or(Ok(Lock::Open), |home| {
+    home_around(directory).map_or(Ok(Lock::Open), |home| {
         vault::unlock(&home, &home.read_config()?.secrets, &Source::find(None))
     })
+}
+
+/// The home whose directory of keys this is, if it is one.
+pub fn home_around(directory: &Path) -> Option<Home> {
+    let home = directory.parent().map(Home::new)?;
+    (home.keys() == directory && home.config().exists()).then_some(home)
 }
 
 fn read_key(directory: &Path, lock: &Lock, name: &str) -> Result<SigningKey, Problem> {

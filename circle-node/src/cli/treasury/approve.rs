@@ -127,7 +127,7 @@ pub fn run(args: Args) -> Result<(), Problem> {
 }
 
 async fn online(args: &Args, circle: &Circle, hash: &str) -> Result<(), Problem> {
-    request::confirm(args.yes)?;
+    request::confirm(args.yes, "Approve this?")?;
     let key = acting::key(args.key.as_deref(), &args.target)?;
     let hash = hex::decode(hash).unwrap_or_default();
     let action = request::action(args.payout, hash)?;

@@ -2,8 +2,11 @@
 
 mod approve;
 mod backup;
+mod bump;
 mod ceremonies;
 mod drill;
+mod horizon;
+mod hot_key;
 mod protect;
 mod request;
 mod restore;
@@ -34,6 +37,7 @@ enum Verb {
     Approve(approve::Args),
     Sign(sign::Args),
     Send(send::Args),
+    Bump(bump::Args),
 }
 
 impl Args {
@@ -49,6 +53,7 @@ impl Args {
             Verb::Approve(args) => args.json,
             Verb::Sign(args) => args.json,
             Verb::Send(args) => args.json,
+            Verb::Bump(args) => args.json,
         }
     }
 }
@@ -65,5 +70,6 @@ pub fn run(args: Args) -> Result<ExitCode, Problem> {
         Verb::Approve(args) => approve::run(args).map(|()| ExitCode::SUCCESS),
         Verb::Sign(args) => sign::run(args).map(|()| ExitCode::SUCCESS),
         Verb::Send(args) => send::run(args).map(|()| ExitCode::SUCCESS),
+        Verb::Bump(args) => bump::run(args).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -175,8 +175,8 @@ pub fn action(payout: u64, hash: Vec<u8>) -> Result<Action, Problem> {
     acting::action(&circle::kernel_signatures(), "treasury", "confirm", given)
 }
 
-/// Asks a person; nobody at a terminal has to say it beforehand, with --yes.
-pub fn confirm(yes: bool) -> Result<(), Problem> {
+/// Asks a person whether to do this; nobody at a terminal has to say it beforehand, with --yes.
+pub fn confirm(yes: bool, question: &str) -> Result<(), Problem> {
     use std::io::{BufRead, IsTerminal};
     if yes {
         return Ok(());
@@ -190,14 +190,14 @@ pub fn confirm(yes: bool) -> Result<(), Problem> {
             mend,
         ));
     }
-    output::tell("Approve this? Type yes:");
+    output::tell(format!("{question} Type yes:"));
     let mut answer = String::new();
     let read = stdin.lock().read_line(&mut answer);
     match (read, answer.trim()) {
         (Ok(_), "yes") => Ok(()),
         _ => Err(Problem::new(
             "approve.unconfirmed",
-            "not approved",
+            "you did not say yes",
             "nothing was signed",
         )),
     }

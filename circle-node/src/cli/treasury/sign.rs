@@ -67,7 +67,7 @@ pub fn run(args: Args) -> Result<(), Problem> {
             mend,
         ));
     }
-    request::confirm(args.yes)?;
+    request::confirm(args.yes, "Approve this?")?;
     let envelope = Envelope::sign(body, &key);
     request::write_new(&args.out, &(hex::encode(envelope.encode()) + "\n"))?;
     let id = hex::encode(envelope.body.id());

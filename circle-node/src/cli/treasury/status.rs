@@ -259,6 +259,16 @@ pub(super) fn screen(diff: &PayoutDiff, limits: &[Limit]) -> String {
             format!("{} saw it {}", report.guardian, report.saw),
         );
     }
+    if let Some(reason) = &payout.refused {
+        line("refused", format!("the chain said {reason}"));
+        if reason == super::bump::TOO_LITTLE {
+            let id = payout.id;
+            line(
+                "",
+                format!("`circle treasury bump {id} --key FILE` lets another account pay more"),
+            );
+        }
+    }
     if is_open(payout) {
         let whom = match payout.waiting_for.is_empty() {
             true => "its chain".to_owned(),

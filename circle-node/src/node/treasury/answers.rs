@@ -109,6 +109,10 @@ pub(super) fn one(
         signed_by,
         waiting_for: waiting_for(core, rows, &payout)?,
         reported: reported.collect(),
+        refused: match payout.state {
+            PayoutState::Signed => core.treasury.refused(payout.id),
+            _ => None,
+        },
         ledger: payout.ledger,
         replaces: payout.replaces,
         replaced_by: payout.replaced_by,

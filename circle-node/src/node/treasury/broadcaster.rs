@@ -106,6 +106,7 @@ impl Broadcaster {
     /// Sends one payout if it is this node's turn. Gives whether the next one of the wallet may follow.
     async fn send(&mut self, wallet: &Wallet, payout: &Payout) -> bool {
         if self.core.treasury.is_included(payout.id) {
+            self.core.treasury.answered(payout.id, None);
             return true;
         }
         let guardians = self.core.guardians();
@@ -129,6 +130,7 @@ impl Broadcaster {
         match sent {
             Sent::Taken(place) => {
                 tracing::info!(guardian, payout = id, "the chain took it: {place}");
+                self.core.treasury.answered(id, None);
                 self.answered(id, turn);
                 true
             }
@@ -139,6 +141,7 @@ impl Broadcaster {
                     payout = id,
                     "the chain does not take it now: {reason}"
                 );
+                self.core.treasury.answered(id, Some(&reason));
                 self.answered(id, turn);
                 false
             }

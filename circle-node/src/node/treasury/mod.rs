@@ -53,6 +53,8 @@ struct Board {
     found: BTreeMap<usize, Found>,
     /// Since when signers wait for a look at the payees of a payout.
     awaited: HashMap<u64, Instant>,
+    /// What a chain said last to payouts that this node sent and that it did not take.
+    refused: BTreeMap<u64, String>,
 }
 
 /// What the watcher of one chain found.
@@ -157,6 +159,20 @@ impl Treasury {
         let board = self.board();
         let mut found = board.found.values();
         found.any(|found| found.included.contains(&payout))
+    }
+
+    /// What its chain said when this node sent a payout last, if it did not take it. No verdict: it may be taken later.
+    fn refused(&self, payout: u64) -> Option<String> {
+        self.board().refused.get(&payout).cloned()
+    }
+
+    /// Notes what a chain said to a payout.
+    fn answered(&self, payout: u64, refused: Option<&str>) {
+        let mut board = self.board();
+        match refused {
+            Some(reason) => board.refused.insert(payout, reason.to_owned()),
+            None => board.refused.remove(&payout),
+        };
     }
 
     fn board(&self) -> MutexGuard<'_, Board> {

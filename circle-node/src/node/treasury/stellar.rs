@@ -186,7 +186,7 @@ impl Stellar {
                 let how = if succeeded { "took effect" } else { "failed" };
                 Sent::Taken(format!("ledger {ledger}, where it {how}"))
             }
-            Ok(Submission::Refused { codes }) => Sent::Refused(format!("{codes:?}")),
+            Ok(Submission::Refused { codes }) => Sent::Refused(codes.to_string()),
             Ok(Submission::Unknown { reason }) => Sent::Unknown(reason.to_string()),
             Err(error) => Sent::Refused(error.to_string()),
         }

@@ -1,5 +1,7 @@
 //! Submitting a transaction: the answer is a hint, [`Outcome`](super::Outcome) the proof.
 
+use std::fmt;
+
 use reqwest::StatusCode;
 use sha2::{Digest, Sha256};
 use stellar_xdr as xdr;
@@ -7,7 +9,7 @@ use xdr::{Limits, ReadXdr};
 
 use super::outcome::TransactionRecord;
 use super::request::{self, ResultCodes};
-use super::{Horizon, HorizonError};
+use super::{Horizon, HorizonError, text};
 use crate::endpoints::{Endpoint, Fault};
 
 /// The largest envelope that is read, in bytes: 100 operations and 20 signatures stay far below.
@@ -25,6 +27,8 @@ pub enum Submission {
         ledger: u32,
         /// Whether its operations took effect.
         succeeded: bool,
+        /// What was charged for it, in stroops (10^-7 XLM), whoever paid that.
+        fee_stroops: i64,
         /// The result codes of one that failed, if the server gave them.
         codes: Codes,
     },
@@ -49,6 +53,20 @@ pub struct Codes {
     pub inner: Option<String>,
     /// Of its operations, each in its place; empty if it did not come to them.
     pub operations: Vec<String>,
+}
+
+impl fmt::Display for Codes {
+    /// `tx_failed: op_success, op_no_trust`, with the code of a transaction inside behind that of its fee bump.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.transaction)?;
+        if let Some(inner) = &self.inner {
+            write!(formatter, ", inside it {inner}")?;
+        }
+        match &self.operations[..] {
+            [] => Ok(()),
+            operations => write!(formatter, ": {}", operations.join(", ")),
+        }
+    }
 }
 
 impl From<ResultCodes> for Codes {
@@ -122,7 +140,7 @@ impl Horizon {
             Ok((StatusCode::OK, body)) => {
                 let record: TransactionRecord = request::parse(&body)?;
                 return match record.is(&hex::encode(hash)) {
-                    true => Ok(Ok(included(hash, &record, Codes::default()))),
+                    true => included(hash, &record, Codes::default()).map(Ok),
                     false => Err(Fault::Malformed {
                         reason: format!("it answers about the transaction {}", record.hash),
                     }),
@@ -138,7 +156,7 @@ impl Horizon {
         match (self.find(endpoint, hash).await, refused) {
             (Ok(Some(record)), refused) => {
                 let codes = refused.unwrap_or_default();
-                Ok(Ok(included(hash, &record, codes)))
+                included(hash, &record, codes).map(Ok)
             }
             (_, Ok(codes)) => Ok(Err(codes)),
             (_, Err(fault)) => Err(fault),
@@ -146,18 +164,23 @@ impl Horizon {
     }
 }
 
-fn included(hash: &[u8; 32], record: &TransactionRecord, codes: Codes) -> Submission {
+fn included(
+    hash: &[u8; 32],
+    record: &TransactionRecord,
+    codes: Codes,
+) -> Result<Submission, Fault> {
     // The codes of a refusal that came because it is in a ledger already say nothing about how it did there.
     let codes = match record.successful {
         true => Codes::default(),
         false => codes,
     };
-    Submission::Included {
+    Ok(Submission::Included {
         hash: *hash,
         ledger: record.ledger,
         succeeded: record.successful,
+        fee_stroops: text::number(&record.fee_charged)?,
         codes,
-    }
+    })
 }
 
 /// The codes of a refusal, if it is one by the network or by the form of the bytes.

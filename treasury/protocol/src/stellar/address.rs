@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use stellar_strkey::ed25519::{MuxedAccount, PublicKey};
+use stellar_strkey::ed25519::{MuxedAccount, PrivateKey, PublicKey};
+use zeroize::Zeroizing;
 
 use super::StellarError;
 
@@ -72,4 +73,13 @@ pub fn key_of_address(text: &str) -> Result<[u8; 32], StellarError> {
             text: text.to_owned(),
         }),
     }
+}
+
+/// The secret seed of an ed25519 key (RFC 8032) behind an `S…` text, as Stellar's wallets show it.
+///
+/// Errors: [`StellarError::Seed`], which does not repeat the text.
+pub fn seed_of_secret(text: &str) -> Result<Zeroizing<[u8; 32]>, StellarError> {
+    PrivateKey::from_string(text)
+        .map(|key| Zeroizing::new(key.0))
+        .map_err(|_| StellarError::Seed)
 }

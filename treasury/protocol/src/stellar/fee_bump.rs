@@ -144,7 +144,7 @@ impl FeeBump {
     }
 }
 
-/// What the network asks for at least, in stroops: the inner fee for each operation, for one operation more.
-fn least_fee_stroops(inner: &Batch) -> i64 {
+/// What a fee bump around a batch has to offer at least, in stroops: the inner fee for each operation, for one operation more.
+pub fn least_fee_stroops(inner: &Batch) -> i64 {
     i64::from(inner.fee_per_op_stroops) * (inner.operations.len() as i64 + 1)
 }

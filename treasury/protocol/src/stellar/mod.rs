@@ -16,11 +16,11 @@ pub mod rotation;
 #[cfg(test)]
 mod tests;
 
-pub use address::{Destination, address, key_of_address};
+pub use address::{Destination, address, key_of_address, seed_of_secret};
 pub use asset::{Asset, AssetCode};
 pub use batch::{Batch, MAX_OPERATIONS, Memo, TimeBounds};
 pub use envelope::{Envelope, EnvelopeSignature, MAX_SIGNATURES, Signature};
-pub use fee_bump::{FeeBump, fee_bump};
+pub use fee_bump::{FeeBump, fee_bump, least_fee_stroops};
 pub use operation::Operation;
 
 use thiserror::Error;
@@ -99,6 +99,9 @@ pub enum StellarError {
         /// The offending text.
         text: String,
     },
+    /// Text that is not the secret key of an account. It is not repeated here: it may be one that was mistyped.
+    #[error("this is not the secret key of an account; it starts with S and has 56 characters")]
+    Seed,
     /// A signature is not its key's over these bytes on this network, or of a key that was not asked.
     #[error("a signature is not one of the named keys over this transaction on this network")]
     Signature,
@@ -151,6 +154,7 @@ impl StellarError {
             Self::MemoText { .. } => "stellar_memo",
             Self::AssetCode { .. } => "stellar_asset_code",
             Self::Address { .. } => "stellar_address",
+            Self::Seed => "stellar_seed",
             Self::Signature => "stellar_signature",
             Self::Signatures { .. } => "stellar_signatures",
             Self::Owners { .. } => "stellar_owners",

@@ -22,6 +22,8 @@ pub enum Change {
     Included(String),
     /// An account was befriended, its key in hexadecimal.
     Befriended(String),
+    /// An operation costs so many stroops from here on.
+    Fee(u32),
 }
 
 impl Change {
@@ -130,6 +132,10 @@ fn replay(ledger: &mut Ledger, change: Change, time: u64) -> Option<()> {
             hex::decode_to_slice(key, &mut id).ok()?;
             ledger.befriend(&id, time).ok().map(drop)
         }
+        Change::Fee(fee_stroops) => {
+            ledger.ask_fee(fee_stroops);
+            Some(())
+        }
     }
 }
 
@@ -149,9 +155,15 @@ mod tests {
         let _ = std::fs::remove_file(&path);
         let first = Sandbox::kept("kept", &path).unwrap();
         first.close();
-        for key in [[1; 32], [2; 32]] {
-            assert!(matches!(first.befriend(&key), Ok(Submission::Included(_))));
-        }
+        assert!(matches!(
+            first.befriend(&[1; 32]),
+            Ok(Submission::Included(_))
+        ));
+        first.ask_fee(900);
+        assert!(matches!(
+            first.befriend(&[2; 32]),
+            Ok(Submission::Included(_))
+        ));
         // As a process that is ended leaves it.
         let mut cut = std::fs::File::options().append(true).open(&path).unwrap();
         std::io::Write::write_all(&mut cut, b"{\"time\":1,\"Clo").unwrap();
@@ -166,6 +178,8 @@ mod tests {
         assert_eq!(hashes(&first), hashes(&again));
         assert_eq!(again.ledger().sequence(), 4);
         assert!(again.ledger().account(&[2; 32]).is_some());
+        assert_eq!(again.ledger().fee_stroops(), 900);
+        assert_eq!(again.ledger().fee_pool(), 1_000);
         let other = Sandbox::kept("another", &path).err().unwrap();
         assert_eq!(other.kind(), std::io::ErrorKind::InvalidData);
         std::fs::remove_file(&path).unwrap();

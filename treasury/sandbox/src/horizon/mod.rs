@@ -1,7 +1,8 @@
 //! The ledger through the HTTP API that Stellar's official SDKs speak.
 //!
 //! Each submitted transaction closes a ledger of its own at once, so an answer says what became of it. `GET /friendbot?addr=G…`
-//! gives a new account 10,000 XLM.
+//! gives a new account 10,000 XLM. `POST /surge?fee=1000` lets every operation cost 1,000 stroops from then on, as when the network is
+//! full, until `POST /surge?fee=100`.
 
 mod collections;
 mod effects;
@@ -17,7 +18,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use axum::extract::{Form, Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -111,6 +112,13 @@ impl Sandbox {
         )
     }
 
+    /// Lets an operation cost so many stroops from now on, see [`Ledger::ask_fee`].
+    pub fn ask_fee(&self, fee_stroops: u32) {
+        let mut ledger = self.ledger.write().unwrap_or_else(PoisonError::into_inner);
+        ledger.ask_fee(fee_stroops);
+        self.note((self.clock)(), Change::Fee(fee_stroops));
+    }
+
     /// Works on the ledger, writes down what changed it, and wakes those who wait for the next one.
     fn change<T>(
         &self,
@@ -120,15 +128,21 @@ impl Sandbox {
         let mut ledger = self.ledger.write().unwrap_or_else(PoisonError::into_inner);
         let (before, now) = (ledger.sequence(), (self.clock)());
         let result = work(&mut ledger, now);
+        if ledger.sequence() != before {
+            self.note(now, change());
+        }
+        self.closed.send_replace(ledger.sequence());
+        result
+    }
+
+    /// Writes down what changed the ledger.
+    fn note(&self, now: u64, change: Change) {
         if let Some(journal) = &self.journal
-            && ledger.sequence() != before
-            && let Err(error) = journal.write(now, change())
+            && let Err(error) = journal.write(now, change)
         {
             // A network that forgets what it said is worse than none.
             panic!("the network cannot be kept: {error}");
         }
-        self.closed.send_replace(ledger.sequence());
-        result
     }
 
     /// The HTTP API.
@@ -137,6 +151,7 @@ impl Sandbox {
             .route("/", get(root))
             .route("/fee_stats", get(fee_stats))
             .route("/friendbot", get(friendbot).post(friendbot))
+            .route("/surge", post(surge))
             .route("/accounts/{id}", get(account))
             .route("/accounts/{id}/data/{name}", get(account_data))
             .route("/transactions/{hash}", get(transaction))
@@ -187,14 +202,16 @@ async fn root(State(sandbox): State<Sandbox>, headers: HeaderMap) -> Json<Value>
 }
 
 async fn fee_stats(State(sandbox): State<Sandbox>) -> Json<Value> {
-    let fee = BASE_FEE.to_string();
+    let (latest, fee) = {
+        let ledger = sandbox.ledger();
+        (ledger.sequence(), ledger.fee_stroops().to_string())
+    };
     let mut spread = json!({ "max": fee, "min": fee, "mode": fee });
     for percent in [10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99] {
         spread[format!("p{percent}")] = json!(fee);
     }
-    let latest = sandbox.ledger().sequence();
     Json(json!({
-        "last_ledger": latest.to_string(), "last_ledger_base_fee": fee, "ledger_capacity_usage": "0.01",
+        "last_ledger": latest.to_string(), "last_ledger_base_fee": BASE_FEE.to_string(), "ledger_capacity_usage": "0.01",
         "fee_charged": spread, "max_fee": spread,
     }))
 }
@@ -214,7 +231,25 @@ async fn friendbot(
     let submission = sandbox
         .befriend(&id)
         .map_err(|error| Problem::bad_request("addr", error.to_string()))?;
-    answer(submission, "", &headers)
+    answer(submission, None, "", &headers)
+}
+
+#[derive(Deserialize)]
+struct Surge {
+    fee: u32,
+}
+
+async fn surge(
+    State(sandbox): State<Sandbox>,
+    headers: HeaderMap,
+    Query(surge): Query<Surge>,
+) -> Json<Value> {
+    sandbox.ask_fee(surge.fee);
+    let stroops = sandbox.ledger().fee_stroops();
+    Json(json!({
+        "fee_per_operation": stroops.to_string(),
+        "_links": { "fee_stats": { "href": format!("{}/fee_stats", base(&headers)) } },
+    }))
 }
 
 /// An answer about the state as it is, with the ledger of that state in the header `Latest-Ledger`, also where something is not there.
@@ -273,7 +308,11 @@ async fn transaction(
     let hash = parse_hash(&hash)?;
     let ledger = sandbox.ledger();
     let included = ledger.transaction(&hash).ok_or_else(Problem::missing)?;
-    Ok(Json(records::transaction(included, &base(&headers))))
+    Ok(Json(records::transaction_called(
+        &hash,
+        included,
+        &base(&headers),
+    )))
 }
 
 async fn operation(
@@ -337,17 +376,29 @@ async fn submit(
     };
     let envelope = xdr::TransactionEnvelope::from_xdr_base64(&text, limits)
         .map_err(|_| Problem::malformed(&text))?;
-    let submission = sandbox
-        .submit(&envelope)
-        .map_err(|_| Problem::malformed(&text))?;
-    answer(submission, &text, &headers)
+    let submitted = sandbox.submit(&envelope).and_then(|submission| {
+        let hash = sandbox.ledger().hash(&envelope)?;
+        Ok((submission, hash))
+    });
+    let (submission, hash) = submitted.map_err(|_| Problem::malformed(&text))?;
+    answer(submission, Some(hash), &text, &headers)
 }
 
-/// The included transaction, or why it took no effect.
-fn answer(submission: Submission, text: &str, headers: &HeaderMap) -> Result<Json<Value>, Problem> {
+/// The included transaction, by the hash under which it was asked for, or why it took no effect.
+fn answer(
+    submission: Submission,
+    hash: Option<[u8; 32]>,
+    text: &str,
+    headers: &HeaderMap,
+) -> Result<Json<Value>, Problem> {
     match submission {
         Submission::Included(included) if records::succeeded(&included) => {
-            Ok(Json(records::transaction(&included, &base(headers))))
+            let hash = hash.unwrap_or(included.hash);
+            Ok(Json(records::transaction_called(
+                &hash,
+                &included,
+                &base(headers),
+            )))
         }
         Submission::Included(included) => Err(failed(&included)),
         Submission::Refused(result) => Err(Problem::failed(text, &result)),

@@ -213,12 +213,18 @@ pub fn succeeded(included: &Included) -> bool {
     )
 }
 
-/// A transaction.
+/// A transaction, by its own hash.
 pub fn transaction(included: &Included, base: &str) -> Value {
+    transaction_called(&included.hash, included, base)
+}
+
+/// A transaction by the hash under which it was asked for: its own, or that of what a fee bump wraps. As Horizon does, the record
+/// goes by that name then, and the signatures are those of what is called so.
+pub fn transaction_called(hash: &Id, included: &Included, base: &str) -> Value {
     let Some((tx, signatures)) = inner(&included.envelope) else {
         return Value::Null;
     };
-    let hash = hex::encode(included.hash);
+    let (hash, outer_hash) = (hex::encode(hash), hex::encode(included.hash));
     let token = toid(included.ledger, included.order, 0).to_string();
     let source = address(&unmuxed(&tx.source_account));
     let mut record = json!({
@@ -264,8 +270,10 @@ pub fn transaction(included: &Included, base: &str) -> Value {
         record["inner_transaction"] = json!({
             "hash": hex::encode(inner_hash), "signatures": record["signatures"], "max_fee": tx.fee.to_string(),
         });
-        record["fee_bump_transaction"] = json!({ "hash": hash, "signatures": outer });
-        record["signatures"] = json!(outer);
+        record["fee_bump_transaction"] = json!({ "hash": outer_hash, "signatures": outer });
+        if hash == outer_hash {
+            record["signatures"] = json!(outer);
+        }
     }
     record
 }

@@ -4,7 +4,7 @@ use stellar_xdr as xdr;
 use xdr::{InnerTransactionResultResult as Inner, TransactionResultResult as Outer};
 
 use super::account;
-use super::validity::{fee, inner_pair, outer};
+use super::validity::{inner_pair, outer};
 use super::{Ledger, operations};
 
 impl Ledger {
@@ -17,10 +17,10 @@ impl Ledger {
         let (inner_hash, tx) = (parts.hash, parts.tx);
         let source = account::unmuxed(&tx.source_account);
         let (payer, charged) = match parts.bump {
-            None => (source, fee(tx.operations.len())),
+            None => (source, self.fee(tx.operations.len())),
             Some(bump) => (
                 account::unmuxed(&bump.tx.fee_source),
-                fee(tx.operations.len() + 1),
+                self.fee(tx.operations.len() + 1),
             ),
         };
         let now = (self.sequence, self.time);
@@ -42,7 +42,7 @@ impl Ledger {
             None => outer(inner),
             Some(_) => {
                 let succeeded = matches!(inner, Inner::TxSuccess(_));
-                let pair = inner_pair(inner_hash, fee(tx.operations.len()), inner);
+                let pair = inner_pair(inner_hash, self.fee(tx.operations.len()), inner);
                 match succeeded {
                     true => Outer::TxFeeBumpInnerSuccess(pair),
                     false => Outer::TxFeeBumpInnerFailed(pair),

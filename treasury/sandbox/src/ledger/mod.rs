@@ -19,7 +19,7 @@ use xdr::{Limits, WriteXdr};
 
 use account::{Account, Id};
 
-/// The fee of an operation, in stroops.
+/// The fee of an operation as long as there is room for everybody, in stroops.
 pub const BASE_FEE: u32 = 100;
 /// What a new account is given, in stroops.
 pub const GIFT: i64 = 10_000 * 10_000_000;
@@ -83,6 +83,8 @@ pub struct Ledger {
     /// The closing time of each ledger, and how many transactions were in it.
     closed: Vec<(u64, u32)>,
     fee_pool: i64,
+    /// What an operation costs now, in stroops.
+    fee_stroops: u32,
 }
 
 impl Ledger {
@@ -104,6 +106,7 @@ impl Ledger {
             by_hash: BTreeMap::new(),
             closed: vec![(time, 0)],
             fee_pool: 0,
+            fee_stroops: BASE_FEE,
         }
     }
 
@@ -136,6 +139,17 @@ impl Ledger {
     /// All fees so far, in stroops.
     pub fn fee_pool(&self) -> i64 {
         self.fee_pool
+    }
+
+    /// What an operation costs now, in stroops.
+    pub fn fee_stroops(&self) -> u32 {
+        self.fee_stroops
+    }
+
+    /// Lets an operation cost so many stroops from now on, as when more want to be included than there is room for. Never less
+    /// than [`BASE_FEE`].
+    pub fn ask_fee(&mut self, fee_stroops: u32) {
+        self.fee_stroops = fee_stroops.max(BASE_FEE);
     }
 
     /// An account.
@@ -231,7 +245,7 @@ impl Ledger {
         let sequence = self.account(&key).map_or(0, |account| account.sequence);
         let tx = xdr::Transaction {
             source_account: xdr::MuxedAccount::Ed25519(xdr::Uint256(key)),
-            fee: BASE_FEE,
+            fee: self.fee_stroops,
             seq_num: xdr::SequenceNumber(sequence + 1),
             cond: xdr::Preconditions::None,
             memo: xdr::Memo::None,

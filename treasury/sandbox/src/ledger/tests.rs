@@ -40,15 +40,19 @@ fn signed(ledger: &Ledger, by: &SigningKey, bodies: Vec<Body>) -> xdr::Transacti
         ext: xdr::TransactionExt::V0,
     };
     let network: [u8; 32] = Sha256::digest(PASSPHRASE.as_bytes()).into();
-    let signature: [u8; 64] = by.sign(&tx.hash(network).unwrap()).into();
-    let signature = xdr::DecoratedSignature {
-        hint: xdr::SignatureHint(source[28..].try_into().unwrap()),
-        signature: xdr::Signature(signature.to_vec().try_into().unwrap()),
-    };
+    let signature = decorated(by, &tx.hash(network).unwrap());
     xdr::TransactionEnvelope::Tx(xdr::TransactionV1Envelope {
         tx,
         signatures: vec![signature].try_into().unwrap(),
     })
+}
+
+fn decorated(by: &SigningKey, hash: &[u8; 32]) -> xdr::DecoratedSignature {
+    let signature: [u8; 64] = by.sign(hash).into();
+    xdr::DecoratedSignature {
+        hint: xdr::SignatureHint(id(by)[28..].try_into().unwrap()),
+        signature: xdr::Signature(signature.to_vec().try_into().unwrap()),
+    }
 }
 
 /// All stroops there are.
@@ -168,6 +172,80 @@ fn no_stroop_is_made_or_lost_and_what_fails_costs_its_fee_alone() {
         succeeded > 300 && failed > 300 && refused > 100,
         "{succeeded} {failed} {refused}"
     );
+}
+
+#[test]
+fn a_full_network_takes_what_somebody_pays_enough_for() {
+    let mut ledger = Ledger::new(PASSPHRASE, START);
+    let root = Ledger::root_secret(PASSPHRASE);
+    let (alice, carol) = (SigningKey::from([9; 32]), SigningKey::from([8; 32]));
+    ledger.befriend(&id(&alice), START).unwrap();
+    ledger.befriend(&id(&carol), START).unwrap();
+    let pay = || {
+        let payment = xdr::PaymentOp {
+            destination: muxed(id(&root)),
+            asset: xdr::Asset::Native,
+            amount: 5,
+        };
+        vec![Body::Payment(payment)]
+    };
+    let bump = |ledger: &Ledger, envelope: &xdr::TransactionEnvelope, fee: i64| {
+        let xdr::TransactionEnvelope::Tx(inner) = envelope else {
+            panic!("it is a plain one");
+        };
+        let tx = xdr::FeeBumpTransaction {
+            fee_source: muxed(id(&carol)),
+            fee,
+            inner_tx: xdr::FeeBumpTransactionInnerTx::Tx(inner.clone()),
+            ext: xdr::FeeBumpTransactionExt::V0,
+        };
+        let mut bump = xdr::FeeBumpTransactionEnvelope {
+            tx,
+            signatures: xdr::VecM::default(),
+        };
+        let network: [u8; 32] = Sha256::digest(PASSPHRASE.as_bytes()).into();
+        let hash = bump.tx.hash(network).unwrap();
+        bump.signatures = vec![decorated(&carol, &hash)].try_into().unwrap();
+        let envelope = xdr::TransactionEnvelope::TxFeeBump(bump);
+        assert_eq!(ledger.hash(&envelope).unwrap(), hash);
+        envelope
+    };
+    let mut becomes = |ledger: &mut Ledger, envelope: &xdr::TransactionEnvelope| match ledger
+        .submit(envelope, START)
+        .unwrap()
+    {
+        Submission::Included(one) => (one.result.result.name(), one.result.fee_charged),
+        Submission::Refused(result) => (result.result.name(), result.fee_charged),
+    };
+    let payment = signed(&ledger, &alice, pay());
+    ledger.ask_fee(700);
+    let balance = |ledger: &Ledger, key| ledger.account(&id(key)).unwrap().balance;
+    let before = (balance(&ledger, &alice), balance(&ledger, &carol));
+    assert_eq!(
+        becomes(&mut ledger, &payment),
+        ("TxInsufficientFee", 700),
+        "it says what it would cost"
+    );
+    let low = bump(&ledger, &payment, 1_399);
+    assert_eq!(becomes(&mut ledger, &low), ("TxInsufficientFee", 1_400));
+    // An offer is a most: what is charged is the price.
+    let high = bump(&ledger, &payment, 50_000);
+    let expected = ("TxFeeBumpInnerSuccess", 1_400);
+    assert_eq!(becomes(&mut ledger, &high), expected);
+    let after = (balance(&ledger, &alice), balance(&ledger, &carol));
+    assert_eq!(after, (before.0 - 5, before.1 - 1_400));
+    // What is inside was included, by whichever envelope it comes again.
+    assert_eq!(becomes(&mut ledger, &payment), expected);
+    let another = bump(&ledger, &payment, 60_000);
+    assert_eq!(
+        becomes(&mut ledger, &another).0,
+        "TxFeeBumpInnerFailed",
+        "its number is used up"
+    );
+    ledger.ask_fee(0);
+    assert_eq!(ledger.fee_stroops(), BASE_FEE);
+    let next = signed(&ledger, &alice, pay());
+    assert_eq!(becomes(&mut ledger, &next), ("TxSuccess", 100));
 }
 
 #[test]

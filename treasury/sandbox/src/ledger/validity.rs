@@ -5,7 +5,7 @@ use xdr::{InnerTransactionResultResult as Inner, TransactionResultResult as Oute
 
 use super::account::{self, Id};
 use super::authority::{Level, Signatures, level};
-use super::{BASE_FEE, Ledger, operations};
+use super::{Ledger, operations};
 
 /// The parts of an envelope.
 pub struct Parts<'a> {
@@ -58,13 +58,13 @@ impl Ledger {
         let Some(bump) = parts.bump else {
             let refused = self.check_plain(&parts, time, true);
             return Ok(refused.map_err(|result| {
-                let fee = fee(parts.tx.operations.len());
+                let fee = self.fee(parts.tx.operations.len());
                 self.result(fee, outer(result))
             }));
         };
         let operations = parts.tx.operations.len() + 1;
         let fee_source = account::unmuxed(&bump.tx.fee_source);
-        let least = fee(operations);
+        let least = self.fee(operations);
         // The bump must offer at least the rate of what it wraps.
         let rate_is_lower = i128::from(bump.tx.fee) * (parts.tx.operations.len() as i128)
             < i128::from(parts.tx.fee) * operations as i128;
@@ -120,7 +120,7 @@ impl Ledger {
                 return Err(Inner::TxTooLate);
             }
         }
-        if pays && i64::from(tx.fee) < fee(tx.operations.len()) {
+        if pays && i64::from(tx.fee) < self.fee(tx.operations.len()) {
             return Err(Inner::TxInsufficientFee);
         }
         let source = account::unmuxed(&tx.source_account);
@@ -187,6 +187,11 @@ impl Ledger {
         }
     }
 
+    /// What a transaction with so many operations costs now, in stroops.
+    pub(super) fn fee(&self, operations: usize) -> i64 {
+        i64::from(self.fee_stroops()) * operations as i64
+    }
+
     pub(super) fn result(&self, fee_charged: i64, result: Outer) -> xdr::TransactionResult {
         xdr::TransactionResult {
             fee_charged,
@@ -194,11 +199,6 @@ impl Ledger {
             ext: xdr::TransactionResultExt::V0,
         }
     }
-}
-
-/// What a transaction with so many operations costs, in stroops.
-pub fn fee(operations: usize) -> i64 {
-    i64::from(BASE_FEE) * operations as i64
 }
 
 /// What a transaction asks for before it may be included.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use stellar_xdr as xdr;
-use treasury_chains::stellar::{HorizonError, Outcome};
+use treasury_chains::stellar::{HorizonError, Outcome, Submission};
 
 use super::{MAX_S, Net, Person, Transaction, client, outcome, payment};
 use crate::proxy::{Fault, Proxy, lie};
@@ -195,6 +195,69 @@ async fn a_transaction_in_a_fee_bump_is_found_by_its_own_hash() {
     // Submitted without the bump, it is found to be in a ledger already.
     let again = horizon.submit(&ours.envelope).await.expect("an envelope");
     assert!(super::succeeded(&again), "{again:?}");
+}
+
+#[tokio::test]
+async fn what_offers_too_little_waits_until_another_account_pays_more() {
+    let net = Net::start().await;
+    let (alice, bob, carol) = (net.friend(1), net.friend(2), net.friend(3));
+    let horizon = client(std::slice::from_ref(&net.url));
+    let ours = net.pay(&alice, &bob, 5);
+    net.sandbox.ask_fee(900);
+    let stats = horizon.fee_stats().await.expect("an answer");
+    assert_eq!(
+        (stats.base_fee_stroops, stats.charged_p95_stroops),
+        (100, 900)
+    );
+    let refused = horizon.submit(&ours.envelope).await.expect("an envelope");
+    let Submission::Refused { codes } = &refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(codes.transaction, "tx_insufficient_fee");
+    assert_eq!(outcome(&horizon, &ours).await, Outcome::Pending);
+    let bumped = |fee_stroops: i64| {
+        let bump = treasury_protocol::stellar::fee_bump(
+            &ours.envelope,
+            super::PASSPHRASE,
+            carol.key,
+            fee_stroops,
+        );
+        let bump = bump.expect("a fee bump");
+        let signature = carol.secret.sign(&bump.hash()).into();
+        bump.envelope(&signature).expect("signed")
+    };
+    // One that offers too little itself is refused the same way, and leaves the way free for a better one.
+    let low = horizon.submit(&bumped(1_000)).await.expect("an envelope");
+    let Submission::Refused { codes } = &low else {
+        panic!("{low:?}");
+    };
+    assert_eq!(codes.transaction, "tx_insufficient_fee");
+    let (before, ours_before) = (net.stroops(&carol), net.stroops(&alice));
+    // Whoever sends the plain one at the same time as another sends the bump does no harm.
+    let high = bumped(5_000);
+    let (submission, plain) = tokio::join!(horizon.submit(&high), horizon.submit(&ours.envelope));
+    let Submission::Included { fee_stroops, .. } = submission.expect("an envelope") else {
+        panic!("it is not included");
+    };
+    assert_eq!(fee_stroops, 1_800);
+    plain.expect("an envelope");
+    assert_eq!(net.stroops(&carol), before - 1_800);
+    assert_eq!(net.stroops(&alice), ours_before - 5 * super::WHOLE);
+    let expected = Outcome::Included {
+        ledger: net.sandbox.ledger().sequence(),
+        succeeded: true,
+        fee_stroops: 0,
+    };
+    assert_eq!(outcome(&horizon, &ours).await, expected);
+    // A second bump comes too late, and says by the number why.
+    let late = horizon.submit(&bumped(6_000)).await.expect("an envelope");
+    let Submission::Refused { codes } = &late else {
+        panic!("{late:?}");
+    };
+    assert_eq!(
+        codes.to_string(),
+        "tx_fee_bump_inner_failed, inside it tx_bad_seq"
+    );
 }
 
 #[tokio::test]

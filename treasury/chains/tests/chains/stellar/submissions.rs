@@ -168,6 +168,7 @@ async fn what_failed_in_its_ledger_is_included_all_the_same() {
             hash: transaction.sought.hash,
             ledger: net.sandbox.ledger().sequence(),
             succeeded: false,
+            fee_stroops: 100,
             codes: codes("tx_failed", &["op_no_destination"]),
         };
         assert_eq!(submission.expect("an envelope"), expected, "{attempt}");
