@@ -1,17 +1,17 @@
 //! Payments of a whole circle on a Stellar ledger: once, or not yet, whatever dies, lies or is silent on their way.
 
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+mod bump;
+mod faults;
+mod nine;
 
 use circle_node::devnet::bank::Bank;
 use circle_node::keyring::Keyring;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
+use self::nine::{Nine, address, held};
 use crate::proxy::{Fault, Proxy, lie};
-use crate::{circle, get, json, run, until};
+use crate::{get, json, run, until};
 
 /// Pays whom it is told to out of what belongs to nobody else.
 const PAYER: &str = r#"/// Pays accounts out of the free treasury, for tests.
@@ -28,20 +28,6 @@ action pay(
     treasury.plan("main", [#{ account: to, amount: amount }]);
 }
 "#;
-
-fn address(url: &str) -> &str {
-    url.strip_prefix("http://").expect("a URL of this machine")
-}
-
-/// What an account holds of TFT on a ledger, as its server writes it.
-fn held(horizon: &str, account: &str) -> String {
-    let (status, account) = get(address(horizon), &format!("/accounts/{account}"));
-    assert_eq!(status, 200, "{account}");
-    let balances = account["balances"].as_array().unwrap();
-    let line = balances.iter().find(|one| one["asset_code"] == "TFT");
-    line.map_or("0.0000000", |line| line["balance"].as_str().unwrap())
-        .to_owned()
-}
 
 /// Every payout of a settled day is a transaction of the ledger, and whoever was paid holds it.
 pub fn is_on_the_ledger(document: &Value) {
@@ -63,325 +49,200 @@ pub fn is_on_the_ledger(document: &Value) {
     }
 }
 
-/// Nine nodes, each with a proxy of its own between it and the ledger.
-struct Nine {
-    directory: tempfile::TempDir,
-    horizon: String,
-    proxies: Vec<Proxy>,
-    nodes: Vec<Child>,
-    // Ends with its stdin.
-    _ledger: Child,
+/// Nine nodes whose circle pays one farmer again and again, a TFT each time, out of a gift of 100.
+struct Paying {
+    nine: Nine,
+    /// The wallet's account.
+    wallet: String,
+    /// Who is paid, by the name in the circle, and by the address.
+    farmer: String,
+    farmer_address: String,
+    /// What the farmer held before the first payment.
+    before_units: u64,
+    /// How many payments the ledger took.
+    paid: u64,
+    /// How many transactions of the wallet.
+    taken: usize,
 }
 
-impl Drop for Nine {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
-impl Nine {
-    /// The circle of a devnet that ended, with proxies.
-    fn start(runtime: &Runtime, directory: tempfile::TempDir, document: &Value) -> Self {
-        let horizon = document["chain"]["horizon"].as_str().unwrap().to_owned();
-        let kept = directory
-            .path()
-            .join("stellar.ledger")
-            .display()
-            .to_string();
-        let passphrase = document["chain"]["network"].as_str().unwrap();
-        let ledger = started(&[
-            "sandbox",
-            "stellar",
-            "--listen",
-            address(&horizon),
-            "--keep",
-            &kept,
-            "--passphrase",
-            passphrase,
-            "--close-every",
-            "1",
-            "--with-parent",
-            "--json",
-        ]);
-        let mut proxies = Vec::new();
-        for number in 1..=9 {
-            let proxy = runtime.block_on(Proxy::start(&horizon));
-            let path = directory.path().join(format!("g{number}/circle.toml"));
-            let text = std::fs::read_to_string(&path).unwrap();
-            std::fs::write(&path, text.replace(&horizon, &proxy.url())).unwrap();
-            proxies.push(proxy);
-        }
-        let mut nine = Self {
-            directory,
-            horizon,
-            proxies,
-            nodes: Vec::new(),
-            _ledger: ledger,
-        };
-        nine.revive();
-        nine
-    }
-
-    fn home(&self, number: usize) -> String {
-        self.path(&format!("g{number}")).display().to_string()
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    /// Starts all nodes.
-    fn revive(&mut self) {
-        for number in 1..=9 {
-            let home = self.home(number);
-            self.nodes.push(started(&[
-                "start",
-                "--home",
-                &home,
-                "--with-parent",
-                "--json",
-            ]));
-        }
-    }
-
-    /// Ends all nodes at once, without a word.
-    fn kill(&mut self) {
-        for node in &mut self.nodes {
-            let _ = node.kill();
-        }
-        for mut node in self.nodes.drain(..) {
-            let _ = node.wait();
-        }
-    }
-
-    fn api(&self, number: usize) -> SocketAddr {
-        let config = std::fs::read_to_string(Path::new(&self.home(number)).join("circle.toml"));
-        let config = config.unwrap();
-        let line = config
-            .lines()
-            .find_map(|line| line.strip_prefix("api = "))
-            .unwrap();
-        line.trim_matches('"').parse().unwrap()
-    }
-
-    fn payouts(&self) -> Option<Value> {
-        let home = self.home(1);
-        let (status, stdout, _) = run(&["treasury", "status", "--home", &home, "--json"], "");
-        (status == 0).then(|| serde_json::from_str(&stdout).unwrap())
-    }
-
-    /// One payout, in full.
-    fn payout(&self, id: u64) -> Option<Value> {
-        let (home, id) = (self.home(1), id.to_string());
-        let (status, stdout, _) = run(&["treasury", "status", &id, "--home", &home, "--json"], "");
-        let document: Value = serde_json::from_str(&stdout).ok()?;
-        (status == 0).then(|| document["payouts"][0].clone())
-    }
-
-    /// Does something with the key of one guardian.
-    fn act(&self, text: &str) -> Value {
-        let file = self.path("act.md");
-        std::fs::write(&file, text).unwrap();
-        let (file, home) = (file.display().to_string(), self.home(1));
-        json(&["act", &file, "--home", &home, "--json"], 0)
-    }
-
-    /// Does something with the authority of the circle.
-    fn decide(&self, text: &str) -> Value {
-        let (file, signed) = (self.path("decide.md"), self.path("decide.tx"));
-        std::fs::write(&file, text).unwrap();
-        let (file, signed) = (file.display().to_string(), signed.display().to_string());
-        let home = self.home(1);
-        json(
-            &["act", &file, "--home", &home, "--out", &signed, "--json"],
+impl Paying {
+    fn start(runtime: &Runtime) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let dir = directory.path().display().to_string();
+        let document = json(
+            &["devnet", "--dir", &dir, "--until", "settled", "--json"],
             0,
         );
-        for number in 2..=7 {
-            let home = self.home(number);
-            json(&["act", "--cosign", &signed, "--home", &home, "--json"], 0);
-        }
-        json(&["act", "--send", &signed, "--home", &home, "--json"], 0)
-    }
-
-    /// Plans a payout; gives its number.
-    fn pay(&self, to: &str, amount: &str) -> u64 {
-        let done = self.decide(&format!("!!payer.pay to:{to} amount:'{amount}'\n"));
-        let events = done["receipt"]["events"].as_array().unwrap();
-        let planned = events
+        let wallet = document["wallets"][0]["account"].as_str().unwrap();
+        let payouts = document["payouts"].as_array().unwrap();
+        let paid = payouts
             .iter()
-            .find(|event| event["name"] == "treasury.planned")
+            .find(|payout| payout["purpose"] == "pay")
             .unwrap();
-        planned["data"]["payouts"][0].as_u64().unwrap()
+        let line = |field: &str| paid["lines"][0][field].as_str().unwrap().to_owned();
+        let nine = Nine::start(runtime, directory, &document);
+        let mut paying = Self {
+            wallet: wallet.to_owned(),
+            farmer: line("account"),
+            farmer_address: line("to"),
+            before_units: 0,
+            paid: 0,
+            taken: nine.taken(wallet),
+            nine,
+        };
+        paying.give(runtime);
+        paying.install();
+        paying.before_units = paying.farmer_units();
+        paying
     }
 
-    /// Waits until a payout is as wanted.
-    fn wait(&self, id: u64, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        until(what, || self.payout(id).filter(|diff| wanted(diff)))
+    /// Money that belongs to nobody else, from somebody whom the circle does not know.
+    fn give(&self, runtime: &Runtime) {
+        let nine = &self.nine;
+        let issuer = *Keyring::new(nine.path("issuer"))
+            .existing("issuer")
+            .unwrap();
+        let bank = Bank::new(&nine.horizon, issuer).unwrap();
+        let key = treasury_protocol::stellar::key_of_address(&self.wallet).unwrap();
+        let gift = [(circle::ids::Key(key), 100_0000000)].into();
+        runtime.block_on(bank.issue(&gift)).unwrap();
+        until("the gift", || {
+            let payouts = nine.payouts()?;
+            (payouts["wallets"][0]["holdings"][0]["amount"] == "100.0000000").then_some(())
+        });
     }
 
-    fn settles(&self, id: u64) -> Value {
-        self.wait(id, "the payout to settle", |diff| {
-            diff["payout"]["state"] == "settled"
-        })
-    }
-
-    /// How often the ledger took something from the wallet.
-    fn taken(&self, wallet: &str) -> usize {
-        let path = format!("/accounts/{wallet}/transactions?limit=200&include_failed=true");
-        let (_, page) = get(address(&self.horizon), &path);
-        let records = page["_embedded"]["records"].as_array().unwrap();
-        records
+    fn install(&self) {
+        let nine = &self.nine;
+        std::fs::write(nine.path("payer.3script"), PAYER).unwrap();
+        let source = hex::encode(PAYER);
+        let installed = nine.act(&format!("!!policy.install source:{source}\n"));
+        let events = installed["receipt"]["events"].as_array().unwrap();
+        let hash = events
             .iter()
-            .filter(|one| one["source_account"] == wallet)
-            .count()
+            .find_map(|event| event["data"]["hash"].as_str())
+            .unwrap();
+        nine.decide(&format!("!!policy.activate hash:{hash} height:0\n"));
+        until("the policy to be active", || {
+            let (_, policies) = get(&nine.api(1).to_string(), "/v1/policies");
+            let active = policies["active"].as_array()?;
+            active
+                .iter()
+                .any(|policy| policy["name"] == "payer")
+                .then_some(())
+        });
     }
-}
 
-/// Starts the binary, and waits for its first line.
-fn started(arguments: &[&str]) -> Child {
-    // Whoever was killed may still be closing its files.
-    until("a process to start", || {
-        let mut child = circle(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        let started: Value = serde_json::from_str(&line).unwrap();
-        match started["error"].is_null() {
-            true => Some(child),
-            false => {
-                child.wait().unwrap();
-                None
-            }
-        }
-    })
+    fn farmer_units(&self) -> u64 {
+        let held = held(&self.nine.horizon, &self.farmer_address);
+        held.replace('.', "").parse().unwrap()
+    }
+
+    /// Plans the next payment.
+    fn pay(&self) -> u64 {
+        self.nine.pay(&self.farmer, "1 TFT")
+    }
+
+    /// The ledger took one payment more, in one transaction more.
+    fn paid_once_more(&mut self) {
+        (self.paid, self.taken) = (self.paid + 1, self.taken + 1);
+        assert_eq!(
+            self.farmer_units() - self.before_units,
+            self.paid * 1_0000000
+        );
+        assert_eq!(self.nine.taken(&self.wallet), self.taken);
+    }
+
+    /// What is left of the gift, as the API writes it.
+    fn left(&self) -> String {
+        format!("{}.0000000", 100 - self.paid)
+    }
+
+    /// Nothing is broken at any node from here on.
+    fn mend(&self) {
+        self.nine.proxies.iter().for_each(Proxy::mend);
+    }
+
+    fn all_die_and_come_back(&mut self) {
+        self.nine.kill();
+        self.mend();
+        self.nine.revive();
+    }
+
+    /// What the ledger has after one more transaction of the wallet.
+    fn waits_for_the_ledger(&self) {
+        until("the ledger to take it", || {
+            (self.nine.taken(&self.wallet) > self.taken).then_some(())
+        });
+    }
 }
 
 #[test]
 fn a_payout_is_paid_once_whatever_dies_or_lies_on_its_way() {
     let runtime = Runtime::new().unwrap();
-    let directory = tempfile::tempdir().unwrap();
-    let dir = directory.path().display().to_string();
-    let document = json(
-        &["devnet", "--dir", &dir, "--until", "settled", "--json"],
-        0,
-    );
-    let wallet = document["wallets"][0]["account"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let payouts = document["payouts"].as_array().unwrap();
-    let paid = payouts
-        .iter()
-        .find(|payout| payout["purpose"] == "pay")
-        .unwrap();
-    let (farmer, farmer_address) = (
-        paid["lines"][0]["account"].as_str().unwrap(),
-        paid["lines"][0]["to"].as_str().unwrap(),
-    );
-    let mut nine = Nine::start(&runtime, directory, &document);
+    let mut paying = Paying::start(&runtime);
+    killed_before_the_ledger_hears_of_it(&mut paying);
+    killed_when_nobody_knows(&mut paying);
+    killed_when_five_reported(&mut paying);
+    lied_to_and_silent(&mut paying);
+    faults::two_nodes_send_at_once(&mut paying);
+    faults::a_cancelled_payout_is_sent_from_outside(&mut paying, &runtime);
+    bump::another_account_pays_more(&mut paying);
+    faults::servers_lag_and_lie(&mut paying, &runtime);
+    let payouts = paying.nine.payouts().unwrap();
+    let wallet = &payouts["wallets"][0];
+    assert_eq!(wallet["paused"], Value::Null, "{payouts}");
+    assert_eq!(wallet["holdings"][0]["amount"], paying.left().as_str());
+    approves(&paying);
+}
 
-    // Money that belongs to nobody else, from somebody whom the circle does not know.
-    let issuer = *Keyring::new(nine.path("issuer"))
-        .existing("issuer")
-        .unwrap();
-    let bank = Bank::new(&nine.horizon, issuer).unwrap();
-    let key = treasury_protocol::stellar::key_of_address(&wallet).unwrap();
-    let gift = [(circle::ids::Key(key), 100_0000000)].into();
-    runtime.block_on(bank.issue(&gift)).unwrap();
-    until("the gift", || {
-        let payouts = nine.payouts()?;
-        (payouts["wallets"][0]["holdings"][0]["amount"] == "100.0000000").then_some(())
-    });
-    std::fs::write(nine.path("payer.3script"), PAYER).unwrap();
-    let source = hex::encode(PAYER);
-    let installed = nine.act(&format!("!!policy.install source:{source}\n"));
-    let events = installed["receipt"]["events"].as_array().unwrap();
-    let hash = events
-        .iter()
-        .find_map(|event| event["data"]["hash"].as_str())
-        .unwrap();
-    nine.decide(&format!("!!policy.activate hash:{hash} height:0\n"));
-    until("the policy to be active", || {
-        let (_, policies) = get(&nine.api(1).to_string(), "/v1/policies");
-        let active = policies["active"].as_array()?;
-        active
-            .iter()
-            .any(|policy| policy["name"] == "payer")
-            .then_some(())
-    });
-
-    let before: f64 = held(&nine.horizon, farmer_address).parse().unwrap();
-    let mut taken = nine.taken(&wallet);
-    let mut check = |nine: &Nine, payments: usize| {
-        // Whole units, so that these sums are exact.
-        let now: f64 = held(&nine.horizon, farmer_address).parse().unwrap();
-        assert_eq!(
-            ((now - before) * 1e7).round() as u64,
-            payments as u64 * 1_0000000
-        );
-        taken += 1;
-        assert_eq!(nine.taken(&wallet), taken);
-    };
-
-    // Killed before the ledger hears of it.
-    for proxy in &nine.proxies {
+fn killed_before_the_ledger_hears_of_it(paying: &mut Paying) {
+    for proxy in &paying.nine.proxies {
         proxy.break_at("POST /transactions", Fault::Answer(503));
     }
-    let id = nine.pay(farmer, "1 TFT");
-    nine.wait(id, "the signatures", |diff| {
-        diff["payout"]["state"] == "signed"
-    });
+    let id = paying.pay();
+    paying.nine.signed(id);
     until("somebody to send it", || {
-        let sent = |proxy: &Proxy| proxy.asked().iter().any(|asked| asked.method == "POST");
-        nine.proxies.iter().any(sent).then_some(())
+        (!paying.nine.senders().is_empty()).then_some(())
     });
-    nine.kill();
-    nine.proxies.iter().for_each(Proxy::mend);
-    nine.revive();
-    nine.settles(id);
-    check(&nine, 1);
+    paying.all_die_and_come_back();
+    paying.nine.settles(id);
+    paying.paid_once_more();
+}
 
-    // Killed when the ledger has it, and nobody knows.
-    for proxy in &nine.proxies {
+fn killed_when_nobody_knows(paying: &mut Paying) {
+    for proxy in &paying.nine.proxies {
         proxy.break_at("POST /transactions", Fault::CutAfter);
         proxy.break_at("GET /accounts", Fault::Answer(504));
         proxy.break_at("GET /transactions", Fault::Answer(504));
     }
-    let id = nine.pay(farmer, "1 TFT");
-    until("the ledger to take it", || {
-        (nine.taken(&wallet) == taken_by(id)).then_some(())
-    });
-    let open = nine.payout(id).unwrap();
+    let id = paying.pay();
+    paying.waits_for_the_ledger();
+    let open = paying.nine.payout(id).unwrap();
     assert_eq!(open["payout"]["reported"], serde_json::json!([]), "{open}");
-    nine.kill();
-    nine.proxies.iter().for_each(Proxy::mend);
-    nine.revive();
-    nine.settles(id);
-    check(&nine, 2);
+    paying.all_die_and_come_back();
+    paying.nine.settles(id);
+    paying.paid_once_more();
+}
 
-    // Killed when five of nine reported it.
-    for proxy in &nine.proxies[5..] {
+fn killed_when_five_reported(paying: &mut Paying) {
+    for proxy in &paying.nine.proxies[5..] {
         proxy.break_at("GET /accounts", Fault::Answer(504));
     }
-    let id = nine.pay(farmer, "1 TFT");
-    nine.wait(id, "five reports", |diff| {
+    let id = paying.pay();
+    paying.nine.wait(id, "five reports", |diff| {
         diff["payout"]["reported"]
             .as_array()
             .is_some_and(|reported| reported.len() == 5)
     });
-    nine.kill();
-    nine.proxies.iter().for_each(Proxy::mend);
-    nine.revive();
-    nine.settles(id);
-    check(&nine, 3);
+    paying.all_die_and_come_back();
+    paying.nine.settles(id);
+    paying.paid_once_more();
+}
 
-    // One node is lied to, and one hears nothing; seven are enough.
+/// One node is lied to, and one hears nothing; seven are enough.
+fn lied_to_and_silent(paying: &mut Paying) {
+    let nine = &paying.nine;
     nine.proxies[2].break_at(
         "GET /transactions",
         lie(|_, status, answer| {
@@ -390,34 +251,25 @@ fn a_payout_is_paid_once_whatever_dies_or_lies_on_its_way() {
         }),
     );
     nine.proxies[3].break_at("GET", Fault::Answer(504));
-    let id = nine.pay(farmer, "1 TFT");
+    let id = paying.pay();
     nine.settles(id);
-    check(&nine, 4);
-    let status = until("the outage to be seen", || {
-        let (_, status) = get(&nine.api(4).to_string(), "/v1/status");
-        (status["chains"][0]["reachable"] == false).then_some(status)
+    let chain = until("the outage to be seen", || {
+        let chain = nine.chain(4);
+        (chain["reachable"] == false).then_some(chain)
     });
-    let endpoint = &status["chains"][0]["endpoints"][0];
+    let endpoint = &chain["endpoints"][0];
     assert!(
         endpoint["error"].as_str().unwrap().contains("504"),
-        "{status}"
+        "{chain}"
     );
-    assert!(endpoint["since_s"].is_u64(), "{status}");
-    nine.proxies.iter().for_each(Proxy::mend);
-
-    let payouts = nine.payouts().unwrap();
-    assert_eq!(payouts["wallets"][0]["paused"], Value::Null, "{payouts}");
-    assert_eq!(payouts["wallets"][0]["holdings"][0]["amount"], "96.0000000");
-    approves(&nine, farmer);
-}
-
-/// How many transactions of the wallet the ledger has once it took this payout: each took one.
-fn taken_by(payout: u64) -> usize {
-    payout as usize
+    assert!(endpoint["since_s"].is_u64(), "{chain}");
+    paying.mend();
+    paying.paid_once_more();
 }
 
 /// People check a large payment, one of them on a machine without network.
-fn approves(nine: &Nine, farmer: &str) {
+fn approves(paying: &Paying) {
+    let (nine, farmer) = (&paying.nine, &*paying.farmer);
     let mut keyring = Keyring::new(nine.path("people"));
     let mut person = |name: &str| circle::ids::Key::of(keyring.key(name).unwrap()).to_string();
     let people = [person("ann"), person("ben")];
@@ -443,7 +295,10 @@ fn approves(nine: &Nine, farmer: &str) {
             &open["holdings"][0]["before"],
             &open["holdings"][0]["after"]
         ),
-        (&"96.0000000".into(), &"76.0000000".into())
+        (
+            &paying.left().into(),
+            &format!("{}.0000000", 80 - paying.paid).into()
+        )
     );
     let (id, home) = (id.to_string(), nine.home(1));
     let file = |name: &str| nine.path(name).display().to_string();

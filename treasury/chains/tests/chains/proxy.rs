@@ -10,6 +10,7 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 /// What is asked.
@@ -41,6 +42,8 @@ pub enum Fault {
     Silence,
     /// The server does what it is asked, and nothing is ever answered.
     SilenceAfter,
+    /// The server hears of the request only when this is true.
+    Held(watch::Receiver<bool>),
     /// Another server answers: one that lags behind, for example.
     Elsewhere(String),
     /// The answer is changed.
@@ -59,6 +62,7 @@ impl fmt::Debug for Fault {
             Self::AnswerAfter(status) => write!(formatter, "AnswerAfter({status})"),
             Self::Silence => formatter.write_str("Silence"),
             Self::SilenceAfter => formatter.write_str("SilenceAfter"),
+            Self::Held(_) => formatter.write_str("Held"),
             Self::Elsewhere(_) => formatter.write_str("Elsewhere"),
             Self::Lie(_) => formatter.write_str("Lie"),
             Self::Invent(_) => formatter.write_str("Invent"),
@@ -206,6 +210,16 @@ async fn handle(
         Some(Fault::CutBefore) => return Err(Cut),
         Some(Fault::Answer(status)) => return Ok(answer(status, Bytes::new())),
         Some(Fault::Silence) => std::future::pending().await,
+        Some(Fault::Held(ref released)) => {
+            let released = released
+                .clone()
+                .wait_for(|released| *released)
+                .await
+                .is_ok();
+            if !released {
+                return Err(Cut);
+            }
+        }
         Some(Fault::Invent(invent)) => {
             let mut value = Value::Null;
             let status = invent(&asked, 200, &mut value);

@@ -93,11 +93,28 @@ async fn two_clients_submit_the_same_at_once_and_it_happens_once() {
     let (alice, bob) = (net.friend(1), net.friend(2));
     let before = net.stroops(&bob);
     let transaction = net.pay(&alice, &bob, 5);
-    let urls = [net.url.clone()];
+    let proxy = net.proxy().await;
+    let (release, held) = tokio::sync::watch::channel(false);
+    proxy.break_at("POST /", Fault::Held(held));
+    let urls = [proxy.url()];
     let (one, other) = (client(&urls), client(&urls));
-    let (one, other) = tokio::join!(
+    let both_are_there = async {
+        let posts = || {
+            proxy
+                .asked()
+                .iter()
+                .filter(|one| one.method == "POST")
+                .count()
+        };
+        while posts() < 2 {
+            tokio::task::yield_now().await;
+        }
+        release.send_replace(true);
+    };
+    let (one, other, ()) = tokio::join!(
         one.submit(&transaction.envelope),
-        other.submit(&transaction.envelope)
+        other.submit(&transaction.envelope),
+        both_are_there
     );
     let (one, other) = (one.expect("an envelope"), other.expect("an envelope"));
     assert!(succeeded(&one), "{one:?}");
