@@ -224,7 +224,7 @@ impl Signed {
             format!("payout {id} of wallet {wallet_name} is signed"),
             format!("  transaction  {tx_hash}, which stays as it is"),
             format!("  offers       {offered} stroops for each operation; the network charges {charged_stroops} now"),
-            format!("  paid by      {} (holds {}), not by the wallet", address(&bump.fee_source()), xlm(held_stroops)),
+            format!("  paid by      {} (holds {} XLM), not by the wallet", address(&bump.fee_source()), fixed(held_stroops.into(), 7)),
             format!("  at most      {}", xlm(bump.fee_stroops())),
             format!(
                 "  likely       {}: {charged_stroops} stroops, {operations} times",

@@ -210,7 +210,7 @@ fn a_full_network_takes_what_somebody_pays_enough_for() {
         assert_eq!(ledger.hash(&envelope).unwrap(), hash);
         envelope
     };
-    let mut becomes = |ledger: &mut Ledger, envelope: &xdr::TransactionEnvelope| match ledger
+    let becomes = |ledger: &mut Ledger, envelope: &xdr::TransactionEnvelope| match ledger
         .submit(envelope, START)
         .unwrap()
     {
