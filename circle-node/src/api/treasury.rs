@@ -24,9 +24,13 @@ pub struct Wallet {
     pub network: String,
     /// Its address there, once it has one.
     pub account: Option<String>,
-    /// Where the ceremony of its key is, if the guardians share one.
+    /// Who signs for it, in words.
+    pub signers: String,
+    /// What is being changed about that, in words.
+    pub change: Option<String>,
+    /// Where the ceremony of its key, or of its next one, is, if the guardians share one.
     pub ceremony: Option<String>,
-    /// Whom the ceremony waits for.
+    /// Whom the ceremony, or the change of its owners, waits for.
     pub waiting_for: Vec<String>,
     /// The sequence number that its next payout uses, once the circle knows it.
     pub next_sequence: Option<i64>,
@@ -60,7 +64,7 @@ pub struct Payout {
     pub id: u64,
     /// `planned`, `checking`, `signing`, `signed`, `replaced`, `settled`, `failed`, `lost` or `cancelled`.
     pub state: String,
-    /// `pay`, `trust`, `reclaim` or `cancel`.
+    /// `pay`, `trust`, `reclaim`, `cancel`, `signers` or `retire`.
     pub purpose: String,
     /// The address that pays.
     pub wallet: String,
@@ -90,6 +94,8 @@ pub struct Payout {
     pub signed_by: Vec<String>,
     /// Whom it waits for.
     pub waiting_for: Vec<String>,
+    /// The change of signers that it is planned behind and waits for.
+    pub behind: Option<u64>,
     /// What guardians reported of it, while no quorum agrees.
     pub reported: Vec<Report>,
     /// What its chain said when the node that is asked sent it last, if it did not take it.
@@ -165,6 +171,8 @@ pub struct Ceremony {
     pub members: Vec<CeremonyMember>,
     /// Whom it waits for.
     pub waiting_for: Vec<String>,
+    /// Why it was given up, which is nobody's fault.
+    pub given_up: Option<String>,
     /// Who made it fail.
     pub blamed: Option<Blamed>,
 }

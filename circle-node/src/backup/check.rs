@@ -134,12 +134,12 @@ fn key(backup: &Backup, genesis: &Genesis) -> Row {
     }
 }
 
-/// The share of one ceremony's key; nothing if the ceremony failed.
+/// The share of one ceremony's key; nothing if the ceremony failed, or its key has been replaced.
 fn share(backup: &Backup, ceremony: &Ceremony, index: usize) -> Option<Row> {
-    let what = match ceremony.wallets.as_slice() {
-        [] => format!("ceremony {}", ceremony.number),
-        wallets => format!("wallet {}", wallets.join(", ")),
-    };
+    if ceremony.wallets.is_empty() {
+        return None;
+    }
+    let what = format!("wallet {}", ceremony.wallets.join(", "));
     let number = ceremony.number;
     let row = |standing, why: String| {
         Some(Row {
@@ -149,13 +149,13 @@ fn share(backup: &Backup, ceremony: &Ceremony, index: usize) -> Option<Row> {
         })
     };
     let Some(group) = group_key(ceremony) else {
-        return match ceremony.blamed {
-            Some(_) => None,
-            None => row(
-                Standing::Pending,
-                format!("ceremony {number} is going on; back up again when it is done"),
-            ),
-        };
+        if ceremony.blamed.is_some() || ceremony.given_up.is_some() {
+            return None;
+        }
+        return row(
+            Standing::Pending,
+            format!("ceremony {number} is going on; back up again when it is done"),
+        );
     };
     let Some(bytes) = backup.secret(&format!("secrets/share-{}", ceremony.id)) else {
         return row(

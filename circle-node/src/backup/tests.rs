@@ -141,6 +141,7 @@ impl Place {
                 .map(member)
                 .collect(),
             waiting_for: Vec::new(),
+            given_up: None,
             blamed: None,
         }
     }

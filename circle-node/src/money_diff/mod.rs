@@ -12,7 +12,7 @@ use treasury_protocol::stellar::StellarError;
 use crate::problem::Problem;
 
 pub use ethereum::whole;
-pub use stellar::asset_text as stellar_asset;
+pub use stellar::{asset_text as stellar_asset, read as stellar_move};
 
 /// The exact bytes that are signed, without any signature.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,7 +142,7 @@ pub struct Decoded {
 /// One thing that a transaction does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Move {
-    /// `pays`, `sets aside`, `takes back`, `trusts`, `gives a say`, `sets thresholds` or `does nothing`; of a Safe also `adds the owner`,
+    /// `pays`, `sets aside`, `takes back`, `trusts`, `gives a say`, `takes the say of`, `sets thresholds` or `does nothing`; of a Safe also `adds the owner`,
     /// `removes the owner`, `takes as an owner`, `sets the threshold` and `calls`.
     pub does: String,
     /// To whom, or about whom: an address.

@@ -1,6 +1,6 @@
 //! What an envelope of Stellar does.
 
-use treasury_protocol::stellar::{Asset, Batch, Envelope, Memo, Operation, address};
+use treasury_protocol::stellar::{Asset, Envelope, Memo, Operation, address};
 
 use super::{Decoded, Move, unreadable};
 use crate::api::values::fixed;
@@ -25,7 +25,7 @@ pub fn decode(envelope_xdr: &str, network: &str) -> Result<Decoded, Problem> {
         expires_s: Some(batch.time_bounds.max),
         fee_at_most: i64::from(batch.fee_per_op_stroops) * batch.operations.len() as i64,
         memo: batch.memo.as_ref().map(memo),
-        moves: moves(&batch),
+        moves: batch.operations.iter().map(read).collect(),
     })
 }
 
@@ -37,10 +37,11 @@ fn memo(memo: &Memo) -> String {
     }
 }
 
-fn moves(batch: &Batch) -> Vec<Move> {
+/// What one operation does.
+pub fn read(operation: &Operation) -> Move {
     let plain = Move::plain;
     let units = |units: i64| Some(fixed(i128::from(units), DECIMALS));
-    let one = |operation: &Operation| match operation {
+    match operation {
         Operation::Payment { to, asset, amount } => Move {
             to: Some(to.to_string()),
             asset: Some(asset_text(asset)),
@@ -68,6 +69,10 @@ fn moves(batch: &Batch) -> Vec<Move> {
             amount: (*limit != i64::MAX).then(|| units(*limit)).flatten(),
             ..plain("trusts")
         },
+        Operation::SetSigner { key, weight: 0 } => Move {
+            to: Some(address(key)),
+            ..plain("takes the say of")
+        },
         Operation::SetSigner { key, weight } => Move {
             to: Some(address(key)),
             note: Some(format!("weight {weight}")),
@@ -88,8 +93,7 @@ fn moves(batch: &Batch) -> Vec<Move> {
             note: Some("uses up its sequence number".into()),
             ..plain("does nothing")
         },
-    };
-    batch.operations.iter().map(one).collect()
+    }
 }
 
 /// An asset as Stellar names it.
@@ -102,7 +106,7 @@ pub fn asset_text(asset: &Asset) -> String {
 
 #[cfg(test)]
 mod tests {
-    use treasury_protocol::stellar::{AssetCode, Destination, TimeBounds};
+    use treasury_protocol::stellar::{AssetCode, Batch, Destination, TimeBounds};
 
     use super::super::Planned;
     use super::*;

@@ -294,7 +294,7 @@ fn payouts_waiting(core: &Core, rows: &Rows) -> Result<Vec<PayoutWaiting>, Probl
         waiting.push(PayoutWaiting {
             payout: payout.id,
             state: payout.state.name().into(),
-            with: treasury::answers::waiting_with(&payout, paused.as_deref()),
+            with: treasury::answers::waiting_with(rows, &payout, paused.as_deref())?,
             waiting_for: treasury::answers::waiting_for(core, rows, &payout)?,
         });
     }

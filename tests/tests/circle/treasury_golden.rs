@@ -53,7 +53,8 @@ fn the_rows_of_a_wallet_that_pays_and_gets_another_key() {
         kki   2  da53f9f03ce30e56b954db3a3f66b4dc00a36df1683545cfed70d0d6a0b0eec4
         kkk   2  ce3bdde9e51195ee3f51302d995c67fc77c1e3f1940c632ad971c4bf7b339433
         kkf   6  d0597a219b592206d035d95add5e12134e4e9e921d51399154e357249ba56469
-    "#]].assert_eq(&rows(&state, &prefixes));
+    "#]]
+    .assert_eq(&rows(&state, &prefixes));
 }
 
 #[test]

@@ -34,10 +34,14 @@ pub fn run(args: Args) -> Result<(), Problem> {
 }
 
 fn describe(ceremony: &Ceremony) -> String {
+    // A key that another one has replaced is no wallet's any more.
+    let of = match ceremony.wallets.is_empty() {
+        true => String::new(),
+        false => format!(" of wallet {}", ceremony.wallets.join(", ")),
+    };
     let mut text = format!(
-        "ceremony {} of wallet {}: {}; {} of {} members sign",
+        "ceremony {}{of}: {}; {} of {} members sign",
         ceremony.number,
-        ceremony.wallets.join(", "),
         ceremony.phase,
         ceremony.threshold,
         ceremony.members.len(),
@@ -47,6 +51,9 @@ fn describe(ceremony: &Ceremony) -> String {
     }
     if !ceremony.waiting_for.is_empty() {
         text += &format!("\n  waits for {}", ceremony.waiting_for.join(", "));
+    }
+    if let Some(reason) = &ceremony.given_up {
+        text += &format!("\n  given up: {reason}");
     }
     if let Some(blamed) = &ceremony.blamed {
         text += &format!(

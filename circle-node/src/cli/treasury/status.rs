@@ -171,7 +171,14 @@ fn wallet_screen(wallet: &Wallet) -> String {
         true => "nothing".to_owned(),
         false => holds.join(", "),
     };
-    let _ = writeln!(text, "  holds {held}");
+    let _ = writeln!(text, "  holds {held}\n  signed for by {}", wallet.signers);
+    if let Some(change) = &wallet.change {
+        let whom = match wallet.waiting_for.is_empty() {
+            true => String::new(),
+            false => format!(": waits for {}", wallet.waiting_for.join(", ")),
+        };
+        let _ = writeln!(text, "  CHANGES: {change}{whom}");
+    }
     if let Some(reason) = &wallet.paused {
         let _ = writeln!(text, "  PAUSED: {reason}");
     }
@@ -270,9 +277,10 @@ pub(super) fn screen(diff: &PayoutDiff, limits: &[Limit]) -> String {
         }
     }
     if is_open(payout) {
-        let whom = match payout.waiting_for.is_empty() {
-            true => "its chain".to_owned(),
-            false => payout.waiting_for.join(", "),
+        let whom = match (payout.behind, payout.waiting_for.is_empty()) {
+            (_, false) => payout.waiting_for.join(", "),
+            (Some(change), true) => format!("payout {change}, which changes who signs"),
+            (None, true) => "its chain".to_owned(),
         };
         line("waits for", whom);
     }

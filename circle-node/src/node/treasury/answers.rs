@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use circle::ceremonies;
-use circle::treasury::{self, Chain, Observation, PayoutState, Scheme, Transaction};
+use circle::treasury::{self, Chain, Observation, PayoutState, Purpose, Scheme, Transaction};
 use threescript::value::{Amount, Assets};
+use treasury_protocol::ceremony::keygen::Keygen;
 use treasury_protocol::ceremony::sign::Signing;
 
 use crate::api::treasury::{ChainLink, Check, Holding, Line, Payout, Payouts, Report, Wallet};
@@ -108,6 +109,7 @@ pub(super) fn one(
         check,
         signed_by,
         waiting_for: waiting_for(core, rows, &payout)?,
+        behind: behind(rows, &payout)?,
         reported: reported.collect(),
         refused: match payout.state {
             PayoutState::Signed => core.treasury.refused(payout.id),
@@ -143,6 +145,14 @@ fn signers(
     }
 }
 
+/// The change of signers that a payout waits for.
+fn behind(rows: &Rows, payout: &treasury::Payout) -> Result<Option<u64>, Problem> {
+    Ok(match payout.state {
+        PayoutState::Planned | PayoutState::Checking => treasury::behind(&rows.state, payout)?,
+        _ => None,
+    })
+}
+
 /// Whom an open payout waits for, as far as it waits for guardians.
 pub fn waiting_for(
     core: &Core,
@@ -153,6 +163,9 @@ pub fn waiting_for(
         PayoutState::Planned => missing_attestations(&standings(rows)?, payout.height),
         PayoutState::Checking => {
             let confirmed = treasury::confirmations(&rows.state, payout.id)?;
+            if confirmed.len() >= payout.confirmations as usize {
+                return Ok(Vec::new());
+            }
             let known = core.guardians();
             let guardians = known.roster.indexes();
             let mut missing = Vec::new();
@@ -214,8 +227,17 @@ fn owners_missing(
 }
 
 /// What an open payout waits for, for people.
-pub fn waiting_with(payout: &treasury::Payout, paused: Option<&str>) -> String {
-    match (payout.state, paused) {
+pub fn waiting_with(
+    rows: &Rows,
+    payout: &treasury::Payout,
+    paused: Option<&str>,
+) -> Result<String, Problem> {
+    if payout.state == PayoutState::Checking
+        && let Some(change) = behind(rows, payout)?
+    {
+        return Ok(format!("payout {change}, which changes who signs"));
+    }
+    Ok(match (payout.state, paused) {
         (PayoutState::Planned, _) => format!("unanimity of height {}", payout.height),
         (PayoutState::Checking | PayoutState::Signing, Some(reason)) => {
             format!("the end of the pause of {}: {reason}", payout.wallet)
@@ -228,7 +250,7 @@ pub fn waiting_with(payout: &treasury::Payout, paused: Option<&str>) -> String {
             "its chain to take it, and a quorum to see it: {}",
             hex::encode(payout.hash)
         ),
-    }
+    })
 }
 
 /// The chains that this node sees, and those of the circle's wallets that it does not.
@@ -265,6 +287,59 @@ pub fn chains(core: &Core, rows: &Rows) -> Result<Vec<ChainLink>, Problem> {
     Ok(all)
 }
 
+/// Who signs for a wallet, for people.
+fn signers_of(wallet: &treasury::Wallet, keygens: &BTreeMap<u64, Keygen>) -> String {
+    match &wallet.scheme {
+        Scheme::Group { ceremony } => {
+            let of = keygens.get(ceremony).map_or_else(String::new, |keygen| {
+                let (threshold, members) = (keygen.threshold(), keygen.guardians().len());
+                format!(", {threshold} of {members}")
+            });
+            format!("the key of ceremony {ceremony}{of}")
+        }
+        Scheme::Safe { owners: None } => "nobody, until every guardian has named its key".into(),
+        Scheme::Safe {
+            owners: Some(owners),
+        } => {
+            let count = owners.addresses().len();
+            format!("its owners, {} of {count}", owners.threshold())
+        }
+    }
+}
+
+/// What is being changed about who signs for a wallet, for people.
+fn change_of(rows: &Rows, wallet: &treasury::Wallet) -> Result<Option<String>, Problem> {
+    if let Some(ceremony) = wallet.next_ceremony {
+        return Ok(Some(format!("ceremony {ceremony} makes its next key")));
+    }
+    let open = treasury::changes(&rows.state, &wallet.name)?;
+    if let Some(change) = open.first() {
+        let does = match change.purpose {
+            Purpose::Retire(_) => "takes the old key's say away",
+            _ => "gives it to its next signers",
+        };
+        return Ok(Some(format!("payout {} {does}", change.id)));
+    }
+    let follows = treasury::follows(&rows.state, &wallet.name)?;
+    Ok(follows.then(|| "it is to be given to the guardians of now".into()))
+}
+
+/// The guardians who have not named the key by which they are to own a Safe.
+fn unnamed(core: &Core, rows: &Rows, wallet: &treasury::Wallet) -> Result<Vec<String>, Problem> {
+    let waits = match &wallet.scheme {
+        Scheme::Group { .. } => false,
+        Scheme::Safe { owners: None } => true,
+        Scheme::Safe { .. } => treasury::follows(&rows.state, &wallet.name)?,
+    };
+    let mut missing = Vec::new();
+    for guardian in core.guardians().roster.indexes().filter(|_| waits) {
+        if treasury::owner(&rows.state, guardian)?.is_none() {
+            missing.push(core.guardian(guardian));
+        }
+    }
+    Ok(missing)
+}
+
 fn saw(observation: &Observation) -> String {
     match observation {
         Observation::Included {
@@ -283,13 +358,12 @@ fn saw(observation: &Observation) -> String {
 }
 
 fn wallets(core: &Core, rows: &Rows, assets: &Assets) -> Result<Vec<Wallet>, Problem> {
-    let keygens: BTreeMap<u64, _> = ceremonies::keygens(&rows.state)?.into_iter().collect();
+    let keygens: BTreeMap<u64, Keygen> = ceremonies::keygens(&rows.state)?.into_iter().collect();
     let open = treasury::open(&rows.state)?;
     let mut all = Vec::new();
     for wallet in treasury::wallets(&rows.state)? {
-        let keygen = wallet
-            .ceremony()
-            .and_then(|ceremony| keygens.get(&ceremony));
+        let ceremony = wallet.next_ceremony.or(wallet.ceremony());
+        let keygen = ceremony.and_then(|ceremony| keygens.get(&ceremony));
         let mut holdings = Vec::new();
         for (code, decimals) in assets.iter() {
             let held = treasury::holdings(&rows.state, &wallet.name, code)?;
@@ -320,12 +394,14 @@ fn wallets(core: &Core, rows: &Rows, assets: &Assets) -> Result<Vec<Wallet>, Pro
             chain: wallet.chain.kind().into(),
             network,
             account: wallet.address.as_ref().map(ToString::to_string),
+            signers: signers_of(&wallet, &keygens),
+            change: change_of(rows, &wallet)?,
             ceremony: keygen.map(|keygen| phase_name(keygen.phase()).to_owned()),
-            waiting_for: match (keygen, wallet.ceremony()) {
+            waiting_for: match (keygen, ceremony) {
                 (Some(keygen), Some(ceremony)) => {
                     participants(core, rows, ceremony, &keygen.waiting_for())?
                 }
-                _ => Vec::new(),
+                _ => unnamed(core, rows, &wallet)?,
             },
             next_sequence: wallet.next_sequence,
             holdings,

@@ -1,8 +1,11 @@
 //! Key ceremonies as the API tells of them: how far each is, whom it waits for, who was caught, and the public side of its key.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use circle::ceremonies;
 use circle::ids::Key;
-use circle::{ceremonies, treasury};
-use treasury_protocol::ceremony::keygen::{Charge, Keygen};
+use circle::treasury::{self, Purpose};
+use treasury_protocol::ceremony::keygen::{Abandoned, Charge, Keygen};
 
 use crate::api::types::{At, Blamed, Ceremonies, Ceremony, CeremonyMember};
 use crate::node::core::Core;
@@ -12,17 +15,23 @@ use crate::problem::Problem;
 /// All key ceremonies, by number.
 pub fn ceremonies(core: &Core) -> Result<At<Ceremonies>, Problem> {
     let rows = core.certified()?;
-    let wallets = treasury::wallets(&rows.state)?;
+    // The wallets of each ceremony: those that its key signs for, or is to.
+    let mut wallets: BTreeMap<u64, BTreeSet<String>> = BTreeMap::new();
+    for wallet in treasury::wallets(&rows.state)? {
+        let mut of = vec![wallet.ceremony(), wallet.next_ceremony];
+        for change in treasury::changes(&rows.state, &wallet.name)? {
+            if let Purpose::Signers(after) = &change.purpose {
+                of.push(after.ceremony());
+            }
+        }
+        for ceremony in of.into_iter().flatten() {
+            let names = wallets.entry(ceremony).or_default();
+            names.insert(wallet.name.clone());
+        }
+    }
     let ceremony = |(number, keygen): (u64, Keygen)| {
-        let of_this = wallets
-            .iter()
-            .filter(|wallet| wallet.ceremony() == Some(number));
-        describe(
-            core,
-            number,
-            &keygen,
-            of_this.map(|one| one.name.clone()).collect(),
-        )
+        let of_this = wallets.get(&number).into_iter().flatten();
+        describe(core, number, &keygen, of_this.cloned().collect())
     };
     let answer = Ceremonies {
         ceremonies: ceremonies::keygens(&rows.state)?
@@ -65,6 +74,10 @@ fn describe(core: &Core, number: u64, keygen: &Keygen, wallets: Vec<String>) -> 
         public: key.as_ref().map(|key| hex::encode(key.public)),
         members: members.collect(),
         waiting_for: keygen.waiting_for().into_iter().map(name).collect(),
+        given_up: keygen.abandoned().map(|why| match why {
+            Abandoned::Left(index) => format!("{} left the circle", name(index)),
+            Abandoned::Superseded => "another ceremony was begun in its place".into(),
+        }),
         blamed: keygen.failure().map(|failure| Blamed {
             guardian: name(failure.culprit),
             charge: charge(failure.charge).into(),

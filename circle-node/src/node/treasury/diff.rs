@@ -7,8 +7,8 @@ use circle::treasury::{self, Address, Chain, Line, Payout, Purpose, Wallet};
 use threescript::value::{Amount, AssetCode, Assets};
 use treasury_protocol::ethereum::U256;
 
-use super::answers;
 use super::stellar::chain_asset;
+use super::{answers, signers};
 use crate::api::treasury::{Change, PayoutDiff};
 use crate::api::types::At;
 use crate::api::values::{fixed, units};
@@ -43,7 +43,7 @@ pub fn of(core: &Core, id: u64) -> Result<At<PayoutDiff>, Problem> {
         height: rows.height,
         certified_height: rows.certified_height,
         answer: PayoutDiff {
-            mismatches: mismatches(core, wallet.as_ref(), &assets, &payout, &decoded),
+            mismatches: mismatches(core, &rows, wallet.as_ref(), &assets, &payout, &decoded)?,
             names: names(core, &rows, &payout)?,
             holdings: holdings(&rows, &assets, &payout)?,
             confirmer,
@@ -56,11 +56,12 @@ pub fn of(core: &Core, id: u64) -> Result<At<PayoutDiff>, Problem> {
 
 fn mismatches(
     core: &Core,
+    rows: &Rows,
     wallet: Option<&Wallet>,
     assets: &Assets,
     payout: &Payout,
     decoded: &Decoded,
-) -> Vec<String> {
+) -> Result<Vec<String>, Problem> {
     let mut found = Vec::new();
     let hash = hex::encode(payout.hash);
     if decoded.hash != hash {
@@ -114,12 +115,14 @@ fn mismatches(
         Purpose::Trust if every("trusts") => {}
         Purpose::Reclaim(parts) if every("takes back") && parts.len() == decoded.moves.len() => {}
         Purpose::Cancel(_) if every("does nothing") => {}
+        Purpose::Signers(_) | Purpose::Retire(_)
+            if signers::is_planned(rows, wallet, payout, decoded)? => {}
         other => found.push(format!(
             "the bytes do something else than to {}",
             other.name()
         )),
     }
-    found
+    Ok(found)
 }
 
 /// An amount as the chain of a wallet says it: the asset, and how much in whole units with all decimals that there are there. Empty

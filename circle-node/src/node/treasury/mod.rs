@@ -15,6 +15,7 @@ mod cursors;
 pub mod diff;
 mod ethereum;
 pub mod link;
+mod signers;
 mod stellar;
 mod watcher;
 
