@@ -37,6 +37,7 @@ pub fn test() -> anyhow::Result<Vec<String>> {
             safe_transactions(&node)?;
             ethereum()?;
             safe_day(&node)?;
+            safe_faults()?;
         }
         None => missing.push(
             "the JavaScript Stellar SDK, ethers and an Ethereum node, which need Node.js 20 with npm; install nodejs and npm"
@@ -87,6 +88,15 @@ fn ethereum() -> anyhow::Result<()> {
             cache().join("guardian-circle/ethereum"),
         );
     step("Safes on a real Ethereum node", tests)
+}
+
+/// A whole circle that pays from a Safe while its nodes die and its endpoints lie.
+fn safe_faults() -> anyhow::Result<()> {
+    let mut tests = cargo(&["test", "--release", "--quiet", "-p", "circle-node"]);
+    tests
+        .args(["--features", "anvil", "--test", "circle", "safe::"])
+        .env("XDG_CACHE_HOME", cache());
+    step("a circle that pays from a Safe, with faults", tests)
 }
 
 /// A whole circle that pays its day from a Safe, read back with ethers.

@@ -39,7 +39,8 @@ pub struct Args {
     /// Keep everything in this directory; one that was used before is continued. Without: a temporary one.
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
-    /// Pay from a Safe on an Ethereum chain: a real node for development with the real contracts. npm installs them once.
+    /// Pay from a Safe on an Ethereum chain: `anvil`, a real node for development, or the URL of one that was just started. npm
+    /// installs it with the real contracts once.
     #[arg(long, value_name = "NODE")]
     pub ethereum: Option<EthereumNode>,
     /// Give every node a process of its own.

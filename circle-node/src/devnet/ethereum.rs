@@ -9,6 +9,7 @@ use treasury_chains::ethereum::anvil::{self, Anvil, Mining};
 use treasury_chains::ethereum::devchain::{DevChain, DevChainError};
 use treasury_protocol::ethereum::{Address, Contracts, OwnerKey, U256};
 
+use super::plan::EthereumNode;
 use crate::cli::output::Progress;
 use crate::config::ChainConfig;
 use crate::problem::Problem;
@@ -28,36 +29,42 @@ const PARALLEL: usize = 16;
 
 /// The running chain.
 pub struct Ethereum {
-    node: Anvil,
+    url: String,
+    /// Its process, if it is one of this program.
+    node: Option<Anvil>,
     chain: DevChain,
 }
 
 impl Ethereum {
-    /// Starts a new chain, after npm installed what is missing of it.
-    pub async fn start(progress: &Progress) -> Result<Self, Problem> {
+    /// Prepares a new chain, after npm installed what is missing for it.
+    pub async fn start(which: &EthereumNode, progress: &Progress) -> Result<Self, Problem> {
         let failed = |error: anvil::AnvilError| Problem::of("devnet.ethereum", error);
         let folder = anvil::folder().map_err(failed)?;
         let tools = anvil::find_or_install(&folder, |line| progress.line(line.to_owned()));
         let tools = tools.await.map_err(failed)?;
-        let mining = Mining::EverySeconds(1);
-        let node = anvil::start(&tools, CHAIN_ID, mining)
-            .await
-            .map_err(failed)?;
-        let chain = DevChain::prepare(&node.url, &tools)
-            .await
-            .map_err(problem)?;
-        progress.line(format!("an Ethereum chain at {}", node.url));
-        Ok(Self { node, chain })
+        let (node, url) = match which {
+            EthereumNode::At(url) => (None, url.clone()),
+            EthereumNode::Anvil => {
+                let mining = Mining::EverySeconds(1);
+                let started = anvil::start(&tools, CHAIN_ID, mining).await;
+                let node = started.map_err(failed)?;
+                let url = node.url.clone();
+                (Some(node), url)
+            }
+        };
+        let chain = DevChain::prepare(&url, &tools).await.map_err(problem)?;
+        progress.line(format!("an Ethereum chain at {url}"));
+        Ok(Self { url, node, chain })
     }
 
     /// Where it answers.
     pub fn url(&self) -> &str {
-        &self.node.url
+        &self.url
     }
 
-    /// The id of its process.
+    /// The id of its process, if it is one of this program.
     pub fn process_id(&self) -> Option<u32> {
-        self.node.process_id()
+        self.node.as_ref().and_then(Anvil::process_id)
     }
 
     /// What Safes are made of here.
@@ -83,7 +90,7 @@ impl Ethereum {
     pub fn config(&self, poll_ms: u64) -> ChainConfig {
         ChainConfig::Ethereum {
             chain_id: CHAIN_ID,
-            endpoints: vec![self.node.url.clone()],
+            endpoints: vec![self.url.clone()],
             finality_blocks: FINALITY_BLOCKS,
             from_block: 0,
             poll_ms: Some(poll_ms),

@@ -54,8 +54,8 @@ impl Devnet {
             let mend = "use the names of consumers in the batch";
             return Err(Problem::new("devnet.escrow", reason, mend));
         }
-        let ethereum = match plan.ethereum {
-            Some(EthereumNode::Anvil) => Some(Ethereum::start(&progress).await?),
+        let ethereum = match &plan.ethereum {
+            Some(node) => Some(Ethereum::start(node, &progress).await?),
             None => None,
         };
         let place = homes::prepare(&plan.directory, plan.guardians, ethereum.as_ref())?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use circle::member::{MEMBERS_MAX, MEMBERS_MIN, quorum};
@@ -24,10 +25,24 @@ pub enum Until {
 }
 
 /// What makes the Ethereum chain of a development circle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EthereumNode {
     /// A real node for development, which npm installs.
     Anvil,
+    /// Such a node that runs already, and has nothing on its chain yet: its URL.
+    At(String),
+}
+
+impl FromStr for EthereumNode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "anvil" => Ok(Self::Anvil),
+            url if url.starts_with("http://") => Ok(Self::At(url.to_owned())),
+            _ => Err("write anvil, or where one listens that was just started, as in http://127.0.0.1:8545".into()),
+        }
+    }
 }
 
 /// What is to be run.

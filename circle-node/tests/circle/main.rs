@@ -1,8 +1,5 @@
 //! The `circle` binary as a person and a program meet it: its verbs, their errors, and a whole circle of nine nodes.
 
-// The proxy knows a feature of the crate that it belongs to.
-#![allow(unexpected_cfgs)]
-
 mod editor;
 mod keys;
 mod membership;
@@ -13,6 +10,12 @@ mod policies;
 #[allow(dead_code)]
 mod proxy;
 mod restored;
+#[cfg(feature = "anvil")]
+#[path = "../../../treasury/chains/tests/chains/ethereum/rpc.rs"]
+#[allow(dead_code)]
+mod rpc;
+#[cfg(feature = "anvil")]
+mod safe;
 mod tutorial;
 
 use std::io::{BufRead, BufReader, Read, Write};

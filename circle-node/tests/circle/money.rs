@@ -2,7 +2,7 @@
 
 mod bump;
 mod faults;
-mod nine;
+pub mod nine;
 
 use circle_node::devnet::bank::Bank;
 use circle_node::keyring::Keyring;

@@ -32,7 +32,7 @@ pub struct Nine {
     pub proxies: Vec<Proxy>,
     nodes: Vec<Child>,
     // Ends with its stdin.
-    _ledger: Child,
+    _ledger: Option<Child>,
 }
 
 impl Drop for Nine {
@@ -42,6 +42,35 @@ impl Drop for Nine {
 }
 
 impl Nine {
+    /// The circle of a devnet that ended, on a chain that goes on, with proxies to that; its nodes are not started yet.
+    pub fn of(directory: tempfile::TempDir, chain: &str, proxies: Vec<Proxy>) -> Self {
+        let nine = Self {
+            directory,
+            horizon: chain.to_owned(),
+            proxies,
+            nodes: Vec::new(),
+            _ledger: None,
+        };
+        for number in 1..=9 {
+            nine.replace(
+                number,
+                &format!("[{chain:?}]"),
+                &[&nine.proxies[number - 1].url()],
+            );
+        }
+        nine
+    }
+
+    /// Names other servers in the configuration of a node.
+    pub fn replace(&self, number: usize, list: &str, servers: &[&str]) {
+        let path = self.path(&format!("g{number}/circle.toml"));
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(list), "{text}");
+        let servers: Vec<String> = servers.iter().map(|url| format!("{url:?}")).collect();
+        let servers = format!("[{}]", servers.join(", "));
+        std::fs::write(&path, text.replace(list, &servers)).unwrap();
+    }
+
     /// The circle of a devnet that ended, with proxies.
     pub fn start(runtime: &Runtime, directory: tempfile::TempDir, document: &Value) -> Self {
         let horizon = document["chain"]["horizon"].as_str().unwrap().to_owned();
@@ -65,21 +94,9 @@ impl Nine {
             "--with-parent",
             "--json",
         ]);
-        let mut proxies = Vec::new();
-        for number in 1..=9 {
-            let proxy = runtime.block_on(Proxy::start(&horizon));
-            let path = directory.path().join(format!("g{number}/circle.toml"));
-            let text = std::fs::read_to_string(&path).unwrap();
-            std::fs::write(&path, text.replace(&horizon, &proxy.url())).unwrap();
-            proxies.push(proxy);
-        }
-        let mut nine = Self {
-            directory,
-            horizon,
-            proxies,
-            nodes: Vec::new(),
-            _ledger: ledger,
-        };
+        let proxies = (1..=9).map(|_| runtime.block_on(Proxy::start(&horizon)));
+        let mut nine = Self::of(directory, &horizon, proxies.collect());
+        nine._ledger = Some(ledger);
         nine.revive();
         nine
     }
@@ -114,16 +131,26 @@ impl Nine {
                 false => format!("{line}\n"),
             });
         std::fs::write(&path, lines.collect::<String>()).unwrap();
+        self.restart(number);
+    }
+
+    /// Kills a node, and starts it anew.
+    pub fn restart(&mut self, number: usize) {
         let node = &mut self.nodes[number - 1];
         node.kill().unwrap();
         node.wait().unwrap();
         self.nodes[number - 1] = self.node(number);
     }
 
-    /// How a node says that the servers of its chain do.
+    /// How a node says that the servers of its first chain do.
     pub fn chain(&self, number: usize) -> Value {
+        self.chains(number)[0].take()
+    }
+
+    /// How a node says that the servers of its chains do.
+    pub fn chains(&self, number: usize) -> Value {
         let (_, mut status) = get(&self.api(number).to_string(), "/v1/status");
-        status["chains"][0].take()
+        status["chains"].take()
     }
 
     /// Ends all nodes at once, without a word.
