@@ -2,7 +2,7 @@
 
 use anyhow::{Context, ensure};
 
-use crate::run::{cargo, program, step, target};
+use crate::run::{cargo, circle, program, step, target};
 
 /// Builds an example of `guardian-tests` as it is shipped, and runs it.
 pub fn run(example: &str) -> anyhow::Result<()> {
@@ -10,6 +10,22 @@ pub fn run(example: &str) -> anyhow::Result<()> {
     let mut command = cargo(&package);
     command.args(["--example", example]);
     step(example, command)
+}
+
+/// Lets circles of these sizes run a day until it is paid, on both chains.
+pub fn settle(guardians: &[usize]) -> anyhow::Result<()> {
+    step("building circle", cargo(&["build", "--release", "--quiet"]))?;
+    for count in guardians {
+        for chain in [&[][..], &["--ethereum", "anvil"]] {
+            let count = count.to_string();
+            let mut devnet = program(circle(), &["devnet", "--until", "settled", "--json"]);
+            devnet.args(["--guardians", &count]).args(chain);
+            devnet.stdout(std::process::Stdio::null());
+            let on = if chain.is_empty() { "Stellar" } else { "a Safe" };
+            step(&format!("a day of {count} guardians, paid from {on}"), devnet)?;
+        }
+    }
+    Ok(())
 }
 
 /// Builds an example of `guardian-tests` in both profiles, runs it with these arguments, and compares what it prints.
