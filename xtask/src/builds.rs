@@ -21,8 +21,15 @@ pub fn settle(guardians: &[usize]) -> anyhow::Result<()> {
             let mut devnet = program(circle(), &["devnet", "--until", "settled", "--json"]);
             devnet.args(["--guardians", &count]).args(chain);
             devnet.stdout(std::process::Stdio::null());
-            let on = if chain.is_empty() { "Stellar" } else { "a Safe" };
-            step(&format!("a day of {count} guardians, paid from {on}"), devnet)?;
+            let on = if chain.is_empty() {
+                "Stellar"
+            } else {
+                "a Safe"
+            };
+            step(
+                &format!("a day of {count} guardians, paid from {on}"),
+                devnet,
+            )?;
         }
     }
     Ok(())

@@ -56,20 +56,34 @@ pub struct Coverage {
     pub rows: Vec<Row>,
 }
 
-/// Compares a backup with the genesis and the ceremonies of its circle.
-pub fn check(backup: &Backup, genesis: &Genesis, ceremonies: &[Ceremony]) -> Coverage {
-    let mut rows = vec![circle(backup, genesis), key(backup, genesis)];
-    let own_key = genesis
-        .members
-        .iter()
-        .find(|member| member.name == backup.guardian)
-        .map(|member| hex::encode(member.key.0));
-    for ceremony in ceremonies {
+/// What a circle says in public.
+#[derive(Clone, Debug)]
+pub struct Public {
+    /// Where it began.
+    pub genesis: Genesis,
+    /// Names and keys, hexadecimal, of the guardians of now.
+    pub guardians: Vec<(String, String)>,
+    /// How the keys of its wallets were made.
+    pub ceremonies: Vec<Ceremony>,
+}
+
+impl Public {
+    fn key_of(&self, guardian: &str) -> Option<&String> {
+        let found = self.guardians.iter().find(|(name, _)| name == guardian);
+        found.map(|(_, key)| key)
+    }
+}
+
+/// Compares a backup with what its circle says.
+pub fn check(backup: &Backup, public: &Public) -> Coverage {
+    let mut rows = vec![circle(backup, &public.genesis), key(backup, public)];
+    let own_key = public.key_of(&backup.guardian);
+    for ceremony in &public.ceremonies {
         // By key, for who took part is fixed when a ceremony begins.
         let index = ceremony
             .members
             .iter()
-            .position(|member| Some(&member.key) == own_key.as_ref());
+            .position(|member| Some(&member.key) == own_key);
         if let Some(index) = index {
             rows.extend(share(backup, ceremony, index + 1));
         }
@@ -100,9 +114,8 @@ fn circle(backup: &Backup, genesis: &Genesis) -> Row {
     }
 }
 
-fn key(backup: &Backup, genesis: &Genesis) -> Row {
+fn key(backup: &Backup, public: &Public) -> Row {
     let name = &backup.guardian;
-    let member = genesis.members.iter().find(|member| member.name == *name);
     let text = backup
         .secret(&format!("keys/{name}.key"))
         .map(std::str::from_utf8);
@@ -111,20 +124,20 @@ fn key(backup: &Backup, genesis: &Genesis) -> Row {
         Some(Err(_)) => Some(Err("a key file is text")),
         None => None,
     };
-    let (standing, why) = match (key, member) {
+    let (standing, why) = match (key, public.key_of(name)) {
         (None, _) => (Standing::Missing, "the backup holds no key".to_owned()),
         (Some(Err(reason)), _) => (Standing::Wrong, reason.to_owned()),
         (Some(Ok(_)), None) => (
             Standing::Wrong,
-            "the genesis names no guardian of that name".to_owned(),
+            "the circle has no guardian of that name".to_owned(),
         ),
-        (Some(Ok(key)), Some(member)) if Key::of(&key) == member.key => (
+        (Some(Ok(key)), Some(known)) if hex::encode(Key::of(&key).0) == *known => (
             Standing::Covered,
-            "it is the guardian's key in the genesis".to_owned(),
+            "it is the key that the circle knows".to_owned(),
         ),
         (Some(Ok(_)), Some(_)) => (
             Standing::Wrong,
-            "it is not the guardian's key in the genesis".to_owned(),
+            "it is not the key that the circle knows".to_owned(),
         ),
     };
     Row {

@@ -16,6 +16,6 @@ mod restore;
 #[cfg(test)]
 mod tests;
 
-pub use check::{Coverage, Row, Standing, check};
+pub use check::{Coverage, Public, Row, Standing, check};
 pub use document::{Backup, BackupError, FORMAT, KnownKey, Secret, VERSION, collect};
 pub use restore::{Restored, refuse_strangers, restore};

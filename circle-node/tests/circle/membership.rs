@@ -191,6 +191,19 @@ fn a_tenth_guardian_joins_a_founder_is_removed_and_everybody_keeps_one_order() {
     });
     assert_eq!(names(&astray), names(&circle.status("f1")));
 
+    // A backup of who came later is judged by what the circle knows now.
+    let (passphrase, backup) = (circle.at("passphrase"), circle.at("ten.backup"));
+    std::fs::write(&passphrase, "correct horse battery\n").unwrap();
+    let ten = circle.at("ten");
+    let opens = ["--home", &ten, "--passphrase-file", &passphrase, "--json"];
+    let made = json(
+        &[&["treasury", "backup", "--to", &backup][..], &opens].concat(),
+        0,
+    );
+    assert_eq!(made["complete"], true, "{made}");
+    let drill = json(&[&["treasury", "drill", &backup][..], &opens].concat(), 0);
+    assert_eq!(drill["complete"], true, "{drill}");
+
     // f2 goes; whoever is killed in between comes back among the right guardians.
     let others = ["f1", "f3", "f4", "f5", "f6", "f7", "ten"];
     circle.decide("!!circle.remove guardian:f2\n", &others);

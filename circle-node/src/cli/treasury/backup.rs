@@ -7,13 +7,11 @@ use serde_json::json;
 
 use super::sealed;
 use crate::api::client::Client;
-use crate::api::types::Ceremony;
-use crate::backup::{self, Backup};
+use crate::backup::{self, Backup, Public};
 use crate::cli::output::{self, Progress};
 use crate::cli::target::{DEFAULT_HOME, block_on};
 use crate::config::Home;
 use crate::durable::{self, Readers};
-use crate::genesis_file;
 use crate::problem::Problem;
 use crate::setup::now_ms;
 use crate::vault::{self, Recipient, Sealer, Source};
@@ -73,26 +71,21 @@ pub fn run(args: Args) -> Result<ExitCode, Problem> {
     let progress = Progress::new();
     progress.update("asking the node about the keys of the circle");
     let client = Client::new(&config.api.to_string())?;
-    let ceremonies = block_on(async { sealed::ceremonies(&client).await });
+    let public = block_on(sealed::public(&client));
     progress.update("reading and encrypting");
-    let known = ceremonies.as_deref().unwrap_or_default();
-    let backup = backup::collect(&home, &lock, known, now_ms())?;
+    let known = public.as_ref().map(|public| public.ceremonies.as_slice());
+    let backup = backup::collect(&home, &lock, known.unwrap_or_default(), now_ms())?;
     let bytes = sealer.seal(&backup.to_bytes());
     let written = durable::create(&args.to, &bytes, Readers::Owner)
         .and_then(|_| durable::sync_directory(&durable::directory_of(&args.to)));
     written.map_err(|error| Problem::file("write", &args.to, error))?;
     progress.clear();
-    report(&args, &home, &backup, ceremonies.ok())
+    report(&args, &backup, public.ok())
 }
 
 /// Says what the backup covers, as far as the node said what there is.
-fn report(
-    args: &Args,
-    home: &Home,
-    backup: &Backup,
-    ceremonies: Option<Vec<Ceremony>>,
-) -> Result<ExitCode, Problem> {
-    let Some(ceremonies) = ceremonies else {
+fn report(args: &Args, backup: &Backup, public: Option<Public>) -> Result<ExitCode, Problem> {
+    let Some(public) = public else {
         output::tell(format!(
             "The node of {} does not answer, so nobody knows whether a share is missing: run `circle treasury drill` when it does.",
             backup.guardian
@@ -111,8 +104,7 @@ fn report(
         }
         return Ok(ExitCode::SUCCESS);
     };
-    let genesis = genesis_file::read(&home.genesis())?;
-    let coverage = backup::check(backup, &genesis, &ceremonies);
+    let coverage = backup::check(backup, &public);
     match args.json {
         true => output::print_json(&sealed::document(backup, &args.to, &coverage)),
         false => output::print(format!(

@@ -34,10 +34,9 @@ pub fn run(args: Args) -> Result<ExitCode, Problem> {
     let backup = args.opening.open(&args.file)?;
     progress.update("asking the node about the keys of the circle");
     let client = args.target.client()?;
-    let (genesis, ceremonies) =
-        block_on(async { Ok((client.genesis().await?, sealed::ceremonies(&client).await?)) })?;
+    let public = block_on(sealed::public(&client))?;
     progress.clear();
-    let coverage = backup::check(&backup, &genesis, &ceremonies);
+    let coverage = backup::check(&backup, &public);
     if args.json {
         output::print_json(&sealed::document(&backup, &args.file, &coverage));
     } else {

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use threescript::value::render_time;
 
 use crate::api::client::Client;
-use crate::api::types::{At, Ceremonies, Ceremony};
-use crate::backup::{Backup, Coverage};
+use crate::api::types::{At, Ceremonies, Status};
+use crate::backup::{Backup, Coverage, Public};
 use crate::problem::Problem;
 use crate::vault::{self, SealError, Source};
 
@@ -53,9 +53,15 @@ impl Opening {
 }
 
 /// What a node says about the keys of the circle.
-pub async fn ceremonies(client: &Client) -> Result<Vec<Ceremony>, Problem> {
+pub async fn public(client: &Client) -> Result<Public, Problem> {
     let found: At<Ceremonies> = client.get("/v1/ceremonies").await?;
-    Ok(found.answer.ceremonies)
+    let status: Status = client.get("/v1/status").await?;
+    let guardians = status.guardians.into_iter();
+    Ok(Public {
+        genesis: client.genesis().await?,
+        guardians: guardians.map(|one| (one.name, one.key)).collect(),
+        ceremonies: found.answer.ceremonies,
+    })
 }
 
 /// The document about a backup.
