@@ -3,6 +3,7 @@
 mod bump;
 mod faults;
 pub mod nine;
+mod rotation;
 
 use circle_node::devnet::bank::Bank;
 use circle_node::keyring::Keyring;
@@ -188,6 +189,7 @@ fn a_payout_is_paid_once_whatever_dies_or_lies_on_its_way() {
     faults::two_nodes_send_at_once(&mut paying);
     faults::a_cancelled_payout_is_sent_from_outside(&mut paying, &runtime);
     bump::another_account_pays_more(&mut paying);
+    rotation::another_key_while_nodes_die(&mut paying);
     faults::servers_lag_and_lie(&mut paying, &runtime);
     let payouts = paying.nine.payouts().unwrap();
     let wallet = &payouts["wallets"][0];
