@@ -30,12 +30,6 @@ impl Guardians {
         Ok(Self { roster, all })
     }
 
-    /// The place of the guardian with this key among those in force, from 0, without the gaps of the indexes.
-    pub fn seat(&self, key: &Key) -> Option<usize> {
-        let mut seats = self.roster.seats().iter();
-        seats.position(|seat| seat.member.key == *key)
-    }
-
     /// The name of a guardian, present or past.
     pub fn name(&self, index: u32) -> &str {
         self.all

@@ -231,6 +231,32 @@ fn nine_founders_make_a_circle_in_three_steps() {
     assert_eq!(stranger["error"]["code"], "home.key");
 }
 
+/// Starts the binary, and waits for its first line, which is a document.
+pub fn started(arguments: &[&str]) -> (Child, Value) {
+    // Whoever was killed may still be closing its files, or letting go of its port.
+    until("a process to start", || {
+        let mut child = circle(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let told: Value = serde_json::from_str(&line).unwrap();
+        match told["error"]["code"].as_str() {
+            None => Some((child, told)),
+            Some("api.listen" | "log.start" | "home.busy") => {
+                child.wait().unwrap();
+                None
+            }
+            Some(_) => panic!("{told}"),
+        }
+    })
+}
+
 /// A devnet that stays up until it is dropped.
 struct Devnet {
     child: Child,
@@ -563,27 +589,7 @@ fn survives(mut devnet: Devnet) {
     let alone = |rebuild: bool| {
         let mut arguments = vec!["start", "--home", &home, "--json", "--with-parent"];
         arguments.extend(rebuild.then_some("--rebuild"));
-        // The killed devnet's node may still be closing its files.
-        let (mut child, line) = until("the node to start", || {
-            let mut child = circle(&arguments)
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap();
-            let mut line = String::new();
-            BufReader::new(child.stdout.take().unwrap())
-                .read_line(&mut line)
-                .unwrap();
-            let started: Value = serde_json::from_str(&line).unwrap();
-            match started["error"]["code"].as_str() {
-                None => Some((child, started)),
-                Some(_) => {
-                    child.wait().unwrap();
-                    None
-                }
-            }
-        });
+        let (mut child, line) = started(&arguments);
         assert_eq!(line["guardian"], "g3");
         let status = until("its blocks", || {
             let status = json(&["status", "--home", &home, "--json"], 0);

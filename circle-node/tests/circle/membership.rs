@@ -1,14 +1,13 @@
 //! Guardians come and go in a circle of real processes: a tenth joins and attests, a founder is removed, nodes are killed in
 //! between, and one that went astray follows the same order.
 
-use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::process::{Child, Stdio};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::{circle, json, run};
+use crate::{json, run, started};
 
 /// Homes of guardians in one directory, and the nodes that run.
 struct Circle {
@@ -29,16 +28,8 @@ impl Circle {
             extra,
         ]
         .concat();
-        let mut child = circle(&arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let mut output = BufReader::new(child.stdout.take().unwrap());
-        output.read_line(&mut line).unwrap();
-        assert!(line.contains(name), "{name} did not start: {line}");
+        let (child, told) = started(&arguments);
+        assert_eq!(told["guardian"], name, "{told}");
         self.nodes.push((name.into(), child));
     }
 

@@ -1,9 +1,8 @@
 //! A guardian whose node is lost in mid-session and restored from an old backup, in a circle that then needs its signature.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::Child;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -13,36 +12,15 @@ use serde_json::Value;
 use treasury_protocol::ceremony::sign::{Message, Signing};
 use treasury_protocol::ceremony::{CeremonyId, GroupKey};
 
-use super::{Devnet, get, json, run, until};
+use super::{Devnet, get, json, run, started, until};
 
 /// A node that ends with this process.
 struct Node(Child);
 
 impl Node {
     fn start(home: &str, options: &[&str]) -> Self {
-        // The killed process may still be letting go of its port.
-        Self(until("the node to start", || {
-            let arguments = ["start", "--home", home, "--json", "--with-parent"];
-            let mut child = super::circle(&[&arguments[..], options].concat())
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap();
-            let mut line = String::new();
-            BufReader::new(child.stdout.take().unwrap())
-                .read_line(&mut line)
-                .unwrap();
-            let started: Value = serde_json::from_str(&line).unwrap();
-            match started["error"]["code"].as_str() {
-                None => Some(child),
-                Some("api.listen" | "log.start" | "home.busy") => {
-                    child.wait().unwrap();
-                    None
-                }
-                Some(_) => panic!("{started}"),
-            }
-        }))
+        let arguments = ["start", "--home", home, "--json", "--with-parent"];
+        Self(started(&[&arguments[..], options].concat()).0)
     }
 }
 

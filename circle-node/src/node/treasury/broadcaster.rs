@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
-use circle::ids::Key;
 use circle::treasury::{self, Payout, PayoutState, Wallet};
+use circle::{gate, membership};
 use tokio::sync::watch;
 
 use super::client::{Client, Sent};
 use super::link::Link;
 use crate::node::core::Core;
+use crate::problem::Problem;
 
 /// Sends what is signed until `stop` changes or the node fails.
 pub async fn broadcast(core: Arc<Core>, link: Arc<Link>, mut stop: watch::Receiver<bool>) {
@@ -42,6 +43,16 @@ struct Seen {
     answered: Option<u128>,
 }
 
+/// The place of this node among the active guardians, who take turns, and how many they are.
+#[derive(Clone, Copy)]
+struct Place {
+    seat: u128,
+    of: u128,
+}
+
+/// The signed payouts of a wallet that its chain can take next, in the order of their sequence numbers.
+type Queue = (Wallet, Vec<Payout>);
+
 struct Broadcaster {
     core: Arc<Core>,
     link: Arc<Link>,
@@ -52,8 +63,10 @@ struct Broadcaster {
 
 impl Broadcaster {
     async fn look(&mut self) {
-        let queues = match self.queues() {
-            Ok(queues) => queues,
+        let (place, queues) = match self.queues() {
+            Ok((Some(place), queues)) => (place, queues),
+            // Who is no guardian or benched leaves it to the others.
+            Ok((None, _)) => return,
             // Nothing is certified yet, or this node went astray: it does not speak for the circle.
             Err(problem) => {
                 tracing::debug!(guardian = self.core.name(), "nothing is sent: {problem}");
@@ -63,19 +76,25 @@ impl Broadcaster {
         let all = queues.iter().flat_map(|(_, queue)| queue);
         let waiting: Vec<u64> = all.map(|payout| payout.id).collect();
         self.seen.retain(|id, _| waiting.contains(id));
-        self.deploy().await;
+        self.deploy(place).await;
         for (wallet, queue) in queues {
             for payout in queue {
-                if !self.send(&wallet, &payout).await {
+                if !self.send(place, &wallet, &payout).await {
                     break;
                 }
             }
         }
     }
 
-    /// By wallet: the signed payouts that its chain can take next, in the order of their sequence numbers.
-    fn queues(&self) -> Result<Vec<(Wallet, Vec<Payout>)>, crate::problem::Problem> {
+    /// What is to be sent, and this node's place among those who send.
+    fn queues(&self) -> Result<(Option<Place>, Vec<Queue>), Problem> {
         let rows = self.core.certified()?;
+        let active = gate::active(&rows.state, &membership::roster(&rows.state)?)?;
+        let seat = active.iter().position(|one| Some(*one) == self.core.me());
+        let place = seat.map(|seat| Place {
+            seat: seat as u128,
+            of: active.len() as u128,
+        });
         let mut by_wallet: BTreeMap<String, (Wallet, BTreeMap<i64, Option<Payout>>)> =
             BTreeMap::new();
         for payout in treasury::open(&rows.state)? {
@@ -100,26 +119,21 @@ impl Broadcaster {
                 sequences.into_values().map_while(|payout| payout).collect(),
             )
         };
-        Ok(by_wallet.into_values().map(queue).collect())
+        Ok((place, by_wallet.into_values().map(queue).collect()))
     }
 
     /// Sends one payout if it is this node's turn. Gives whether the next one of the wallet may follow.
-    async fn send(&mut self, wallet: &Wallet, payout: &Payout) -> bool {
+    async fn send(&mut self, place: Place, wallet: &Wallet, payout: &Payout) -> bool {
         if self.core.treasury.is_included(payout.id) {
             self.core.treasury.answered(payout.id, None);
             return true;
         }
-        let guardians = self.core.guardians();
-        let Some(seat) = guardians.seat(&Key::of(&self.core.key)) else {
-            return false;
-        };
-        let members = guardians.roster.count() as u128;
         let seen = self.seen.entry(payout.id).or_insert_with(|| Seen {
             since: Instant::now(),
             answered: None,
         });
         let turn = turn(seen.since, self.link.patience().as_millis());
-        if (u128::from(payout.id) + turn) % members != seat as u128 {
+        if (u128::from(payout.id) + turn) % place.of != place.seat {
             return false;
         }
         if seen.answered == Some(turn) {
@@ -158,12 +172,8 @@ impl Broadcaster {
     }
 
     /// Puts the Safes of wallets that the circle waits for onto their chain, in turns as payouts are.
-    async fn deploy(&mut self) {
+    async fn deploy(&mut self, place: Place) {
         let Client::Ethereum(ethereum) = self.link.client() else {
-            return;
-        };
-        let guardians = self.core.guardians();
-        let Some(seat) = guardians.seat(&Key::of(&self.core.key)) else {
             return;
         };
         let wallets = self
@@ -181,8 +191,7 @@ impl Broadcaster {
                 .entry(wallet.name.clone())
                 .or_insert_with(Instant::now);
             let turn = turn(since, self.link.patience().as_millis());
-            let members = guardians.roster.count() as u128;
-            if turn % members != seat as u128 {
+            if turn % place.of != place.seat {
                 continue;
             }
             let guardian = self.core.name();

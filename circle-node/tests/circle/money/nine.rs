@@ -1,15 +1,14 @@
 //! A circle of nine processes on a ledger of its own, with a proxy before each node.
 
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::Child;
 
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::proxy::Proxy;
-use crate::{circle, get, json, run, until};
+use crate::{get, json, run, started, until};
 
 pub fn address(url: &str) -> &str {
     url.strip_prefix("http://").expect("a URL of this machine")
@@ -93,7 +92,8 @@ impl Nine {
             "1",
             "--with-parent",
             "--json",
-        ]);
+        ])
+        .0;
         let proxies = (1..=9).map(|_| runtime.block_on(Proxy::start(&horizon)));
         let mut nine = Self::of(directory, &horizon, proxies.collect());
         nine._ledger = Some(ledger);
@@ -116,7 +116,7 @@ impl Nine {
 
     fn node(&self, number: usize) -> Child {
         let home = self.home(number);
-        started(&["start", "--home", &home, "--with-parent", "--json"])
+        started(&["start", "--home", &home, "--with-parent", "--json"]).0
     }
 
     /// Lets a node see the ledger through these servers, and starts it anew.
@@ -259,29 +259,4 @@ impl Nine {
             .filter(|one| one["source_account"] == wallet)
             .count()
     }
-}
-
-/// Starts the binary, and waits for its first line.
-pub fn started(arguments: &[&str]) -> Child {
-    // Whoever was killed may still be closing its files.
-    until("a process to start", || {
-        let mut child = circle(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        let started: Value = serde_json::from_str(&line).unwrap();
-        match started["error"].is_null() {
-            true => Some(child),
-            false => {
-                child.wait().unwrap();
-                None
-            }
-        }
-    })
 }
