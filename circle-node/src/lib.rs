@@ -6,6 +6,7 @@ pub mod cli;
 pub mod config;
 pub mod devnet;
 pub mod durable;
+pub mod founding;
 pub mod genesis_file;
 pub mod history;
 pub mod iou_file;

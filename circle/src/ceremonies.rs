@@ -412,16 +412,15 @@ fn left_of(
             let left = holders.iter().filter(stays).count();
             Ok(Some((left, key.threshold.into())))
         }
-        Scheme::Safe { owners: None } => Ok(None),
-        Scheme::Safe {
-            owners: Some(owners),
-        } => {
+        Scheme::Safe { .. } | Scheme::Multisig { .. } => {
+            let Some(threshold) = scheme.owners_needed() else {
+                return Ok(None);
+            };
             let mut left = 0;
             for guardian in members.indexes() {
-                let own = treasury::owner(rows, guardian)?;
-                left += usize::from(own.is_some_and(|own| owners.contains(own)));
+                left += usize::from(treasury::owns(rows, scheme, guardian)?);
             }
-            Ok(Some((left, owners.threshold() as usize)))
+            Ok(Some((left, threshold as usize)))
         }
     }
 }

@@ -15,7 +15,7 @@ use circle::machine::{Executed, Machine};
 use circle::membership::ToConfirm;
 use circle::receipt::Receipt;
 use circle::state::{Head, KeyValue, Memory, Region, RegionView};
-use circle::treasury::{OwnedPayout, Payout, ownership};
+use circle::treasury::{OwnedPayout, Payout, Scheme, ownership};
 use ed25519_zebra::SigningKey;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -168,20 +168,19 @@ impl Guardian {
                 vec![("messages", Value::Bytes(encode(&messages)))],
             ));
         }
+        let hash = ownership(genesis.circle, &Key::of(&self.secret));
         if due.own.name_key {
-            let member = Key::of(&self.secret);
-            let hash = ownership(genesis.circle, &member);
             let signature = self.owner_key().sign(&hash).expect("the key is sound");
-            let signature = Value::Bytes(signature.to_vec());
-            actions.push(act("treasury", "own", vec![("signature", signature)]));
+            actions.push(own(Vec::new(), signature.to_vec()));
+        }
+        if due.own.name_stellar_key {
+            let key = self.stellar_owner_key();
+            actions.push(own(Key::of(&key).0.to_vec(), sign(&key, &hash).to_vec()));
         }
         if !due.own.sign.is_empty() {
             let sign = |payout: &Payout| OwnedPayout {
                 payout: payout.id,
-                signature: self
-                    .owner_key()
-                    .sign(&payout.hash)
-                    .expect("the key is sound"),
+                signature: self.own_signature(payout),
             };
             let signatures: Vec<OwnedPayout> = due.own.sign.iter().map(sign).collect();
             let signatures = Value::Bytes(encode(&signatures));
@@ -191,6 +190,22 @@ impl Guardian {
             .into_iter()
             .map(|action| self.transaction(genesis, vec![action]).encode())
             .collect()
+    }
+
+    /// What this guardian signs a payout with by a key of its own.
+    pub fn own_signature(&self, payout: &Payout) -> Vec<u8> {
+        match &payout.signers {
+            Some(Scheme::Multisig { .. }) => sign(&self.stellar_owner_key(), &payout.hash).to_vec(),
+            _ => {
+                let signature = self.owner_key().sign(&payout.hash);
+                signature.expect("the key is sound").to_vec()
+            }
+        }
+    }
+
+    /// The key by which this guardian owns accounts on Stellar.
+    pub fn stellar_owner_key(&self) -> SigningKey {
+        SigningKey::from(digest("simulation/stellar-owner", &Key::of(&self.secret)))
     }
 
     /// The key by which this guardian owns Safes.
@@ -322,6 +337,18 @@ pub fn confirm(due: &ToConfirm) -> Action {
         vec![
             ("epoch", Value::Int(due.epoch as i64)),
             ("change", Value::Bytes(encode(&due.change))),
+        ],
+    )
+}
+
+/// The action by which a guardian names a key of its own: one on Stellar, or with nothing for it the one on Ethereum.
+pub fn own(key: Vec<u8>, signature: Vec<u8>) -> Action {
+    act(
+        "treasury",
+        "own",
+        vec![
+            ("key", Value::Bytes(key)),
+            ("signature", Value::Bytes(signature)),
         ],
     )
 }

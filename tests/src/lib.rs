@@ -7,5 +7,5 @@ pub mod money;
 pub mod random;
 mod simulation;
 
-pub use guardian::{Guardian, act, attest};
+pub use guardian::{Guardian, act, attest, own};
 pub use simulation::{CHAIN_ID, DAY_MS, START_MS, Simulation, TOKEN, policies, rejected, tft};

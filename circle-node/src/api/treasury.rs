@@ -32,6 +32,15 @@ pub struct Wallet {
     pub ceremony: Option<String>,
     /// Whom the ceremony, or the change of its owners, waits for.
     pub waiting_for: Vec<String>,
+    /// Who owns it, where each guardian does with a key of its own, once all have named theirs. Who left is not shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owners: Vec<Owner>,
+    /// How many of them have to sign.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owners_needed: Option<u32>,
+    /// In what the account that was named for it differs from what its owners can use alone, as the node that is asked sees it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differs: Vec<String>,
     /// The sequence number that its next payout uses, once the circle knows it.
     pub next_sequence: Option<i64>,
     /// What it holds as far as the circle knows, and what of it no payout will take.
@@ -44,6 +53,15 @@ pub struct Wallet {
     pub confirmations: u32,
     /// Why it pays nothing, if so.
     pub paused: Option<String>,
+}
+
+/// A guardian's own key for a wallet.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Owner {
+    /// The guardian.
+    pub guardian: String,
+    /// The address of its key there.
+    pub address: String,
 }
 
 /// What a wallet holds of one asset, in whole units.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use threescript::value::{Amount, Assets};
 
 use super::output::{self, Progress};
-use crate::devnet::{Devnet, EthereumNode, Plan, Until};
+use crate::devnet::{Devnet, EthereumNode, Plan, Signers, Until};
 use crate::problem::Problem;
 use crate::system;
 
@@ -39,6 +39,9 @@ pub struct Args {
     /// Keep everything in this directory; one that was used before is continued. Without: a temporary one.
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
+    /// Who signs for the wallet on Stellar: the guardians with one key that they share, or each with a key of its own.
+    #[arg(long, value_enum, value_name = "HOW", default_value_t)]
+    pub signers: Signers,
     /// Pay from a Safe on an Ethereum chain: `anvil`, a real node for development, or the URL of one that was just started. npm
     /// installs it with the real contracts once.
     #[arg(long, value_name = "NODE")]
@@ -118,6 +121,7 @@ pub fn run(args: Args) -> Result<(), Problem> {
         escrow: args.escrow.into_iter().collect::<BTreeMap<_, _>>(),
         directory: directory.unwrap_or_default(),
         processes: args.processes,
+        signers: args.signers,
         ethereum: args.ethereum,
         stop,
         diverge: args.diverge,

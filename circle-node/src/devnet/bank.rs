@@ -7,12 +7,14 @@ use ed25519_zebra::SigningKey;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use treasury_chains::endpoints::Timeouts;
 use treasury_chains::stellar::{Horizon, HorizonError, Submission};
+use treasury_protocol::stellar::multisig::Owners;
 use treasury_protocol::stellar::{
     self, Asset, AssetCode, Batch, Destination, MAX_OPERATIONS, Operation, Signature, TimeBounds,
 };
 
 use super::stellar::PASSPHRASE;
 use crate::api::client::Client;
+use crate::founding;
 use crate::problem::Problem;
 use crate::setup::now_ms;
 
@@ -20,6 +22,8 @@ use crate::setup::now_ms;
 const PARALLEL: usize = 16;
 /// What is offered for an operation, in stroops.
 const FEE_STROOPS: u32 = 100;
+/// What the account of a wallet is given, in stroops.
+const FOUNDED_STROOPS: i64 = 1_000 * 10_000_000;
 /// How long a transaction may be taken, in seconds.
 const LIFETIME_S: u64 = 600;
 
@@ -109,6 +113,13 @@ impl Bank {
             self.send(&person, vec![self.payment(to, units)]).await
         });
         paid.buffer_unordered(PARALLEL).try_collect().await
+    }
+
+    /// Lets the issuer make an account that these own, with 1,000 XLM. Gives its address.
+    pub async fn found(&self, owners: &Owners) -> Result<String, Problem> {
+        let made = founding::prepare(&self.horizon, &self.issuer, owners, FOUNDED_STROOPS).await?;
+        founding::send(&self.horizon, &made).await?;
+        Ok(made.address)
     }
 
     fn payment(&self, to: [u8; 32], amount: i64) -> Operation {

@@ -29,7 +29,7 @@ use crate::cli::output::Progress;
 use crate::problem::Problem;
 
 pub use self::homes::CIRCLE;
-pub use self::plan::{EthereumNode, Plan, Until};
+pub use self::plan::{EthereumNode, Plan, Signers, Until};
 
 /// A running development circle that has been driven to where its plan says.
 pub struct Devnet {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use circle::member::{MEMBERS_MAX, MEMBERS_MIN, quorum};
 use threescript::value::Amount;
+use treasury_protocol::stellar::multisig::MAX_OWNERS;
 
 use super::homes;
 use crate::problem::Problem;
@@ -22,6 +23,16 @@ pub enum Until {
     Waiting,
     /// The divergence is found.
     Diverged,
+}
+
+/// Who signs for the wallet of a development circle on Stellar.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Signers {
+    /// One key that the guardians share.
+    #[default]
+    Group,
+    /// Each guardian with a key of its own; for 20 or fewer.
+    Multisig,
 }
 
 /// What makes the Ethereum chain of a development circle.
@@ -60,6 +71,8 @@ pub struct Plan {
     pub directory: PathBuf,
     /// A process for each node.
     pub processes: bool,
+    /// Who signs for the wallet on Stellar.
+    pub signers: Signers,
     /// Pay from a Safe on an Ethereum chain instead.
     pub ethereum: Option<EthereumNode>,
     /// Guardians whose nodes are stopped once the key exists.
@@ -83,6 +96,14 @@ impl Plan {
                 self.guardians
             );
             return Err(Problem::new("members.count", reason, "change --guardians"));
+        }
+        if self.signers == Signers::Multisig && self.guardians > MAX_OWNERS {
+            let reason = format!(
+                "an account on Stellar has at most {MAX_OWNERS} owners, not {}",
+                self.guardians
+            );
+            let mend = "change --guardians, or let them share a key with --signers group";
+            return Err(Problem::new("devnet.signers", reason, mend));
         }
         let known =
             |name: &String| (1..=self.guardians).any(|number| homes::guardian(number) == *name);

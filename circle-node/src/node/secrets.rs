@@ -9,13 +9,19 @@ use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 
+use ed25519_zebra::SigningKey;
+use rand::RngCore as _;
 use treasury_protocol::ceremony::keygen::Seed;
 use treasury_protocol::ceremony::{CeremonyId, KeyShare};
 use treasury_protocol::ethereum::OwnerKey;
+use zeroize::Zeroizing;
 
 use crate::durable;
 use crate::problem::Problem;
 use crate::vault::Lock;
+
+/// The file with the key by which a guardian owns accounts on Stellar.
+pub const STELLAR_OWNER: &str = "owner-stellar";
 
 /// The directory of one node's secrets.
 pub struct Secrets {
@@ -91,6 +97,29 @@ impl Secrets {
     /// The key by which this guardian owns Safes; drawn and kept if there is none.
     pub fn new_owner_key(&self) -> Result<OwnerKey, Problem> {
         self.kept_ethereum_key("owner-ethereum")
+    }
+
+    /// The key by which this guardian owns accounts on Stellar.
+    pub fn stellar_owner_key(&self) -> Result<Option<SigningKey>, Problem> {
+        let path = self.directory.join(STELLAR_OWNER);
+        let Some(bytes) = self.lock.read(&path)? else {
+            return Ok(None);
+        };
+        let seed = <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| self.damaged(&path))?;
+        Ok(Some(SigningKey::from(seed)))
+    }
+
+    /// The key by which this guardian owns accounts on Stellar; drawn and kept if there is none.
+    pub fn new_stellar_owner_key(&self) -> Result<SigningKey, Problem> {
+        if let Some(key) = self.stellar_owner_key()? {
+            return Ok(key);
+        }
+        let mut seed = Zeroizing::new([0; 32]);
+        rand::rngs::OsRng.fill_bytes(&mut *seed);
+        let key = SigningKey::from(*seed);
+        self.lock
+            .write(&self.directory.join(STELLAR_OWNER), key.as_bytes())?;
+        Ok(key)
     }
 
     /// The key that pays for what this node sends to an Ethereum chain; drawn and kept if there is none.

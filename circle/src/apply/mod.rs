@@ -292,11 +292,47 @@ fn declare_all() -> Vec<Signature> {
         declare(
             "treasury",
             "own",
-            &[(
-                "signature",
-                Type::Bytes,
-                "of this guardian's key on Ethereum, by which it owns Safes",
-            )],
+            &[
+                (
+                    "key",
+                    Type::Bytes,
+                    "this guardian's key on Stellar; nothing for its key on Ethereum",
+                ),
+                (
+                    "signature",
+                    Type::Bytes,
+                    "of the key by which it is to own wallets there",
+                ),
+            ],
+        ),
+        declare(
+            "treasury",
+            "multisig",
+            &[
+                (
+                    "wallet",
+                    Type::Text,
+                    "the wallet, an account on Stellar that each guardian owns",
+                ),
+                ("network", Type::Text, "the passphrase of its network"),
+                (
+                    "threshold",
+                    Type::Int,
+                    "how many have to sign; 0 for the quorum",
+                ),
+            ],
+        ),
+        declare(
+            "treasury",
+            "account",
+            &[
+                (
+                    "wallet",
+                    Type::Text,
+                    "the wallet that waits for its account",
+                ),
+                ("address", Type::Text, "where somebody made it, G…"),
+            ],
         ),
         declare(
             "treasury",
@@ -372,7 +408,7 @@ fn declare(actor: &str, name: &str, params: &[(&str, Type, &str)]) -> Signature 
         ("ceremony" | "treasury", "threshold") | ("policy", "height") => Some(Value::Int(0)),
         ("ceremony", "sequence") => Some(Value::Int(-1)),
         ("treasury", "memo") => Some(Value::Text(String::new())),
-        ("treasury", "contracts") => Some(Value::Bytes(Vec::new())),
+        ("treasury", "contracts" | "key") => Some(Value::Bytes(Vec::new())),
         ("circle", "addresses") => Some(Value::List(Vec::new())),
         _ => None,
     };

@@ -24,7 +24,16 @@ pub fn apply(
         }
         "own" => {
             let guardian = authority.member(session.context.members())?;
-            treasury::own(session, guardian, arguments.bytes("signature")?)?;
+            let (key, signature) = (arguments.bytes("key")?, arguments.bytes("signature")?);
+            treasury::own(session, guardian, key, signature)?;
+        }
+        // Whose it is, the guardians see on the chain.
+        "account" => {
+            if !authority.is_circle() {
+                authority.member(session.context.members())?;
+            }
+            let (wallet, address) = (arguments.text("wallet")?, arguments.text("address")?);
+            treasury::name_account(&mut session.rows, wallet, address)?;
         }
         "sign" => {
             let guardian = authority.member(session.context.members())?;
@@ -93,6 +102,13 @@ fn by_circle(session: &mut Session, name: &str, arguments: &Arguments<'_>) -> Re
             arguments.text("wallet")?,
             arguments.number("chain_id")?,
             contracts(arguments.bytes("contracts")?)?,
+            u32::try_from(arguments.number("threshold")?)
+                .map_err(|_| Rejection::new("wallet.threshold", "the threshold is too large"))?,
+        )?,
+        "multisig" => treasury::open_multisig(
+            session,
+            arguments.text("wallet")?,
+            arguments.text("network")?,
             u32::try_from(arguments.number("threshold")?)
                 .map_err(|_| Rejection::new("wallet.threshold", "the threshold is too large"))?,
         )?,

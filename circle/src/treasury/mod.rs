@@ -24,7 +24,7 @@ pub use life::behind;
 pub use observation::{OBSERVATIONS_MAX, Observation, seen};
 pub use owners::{
     OWNER_SIGNATURES_MAX, OwnedPayout, OwnerDuties, owner, owner_duties, owner_signatures,
-    ownership,
+    ownership, owns, stellar_owner,
 };
 pub use pause::{Difference, difference};
 pub use payee::{Address, Payee, payee_of, payer, payer_message, receives};
@@ -45,4 +45,4 @@ pub(crate) use pause::{pause, resume};
 pub(crate) use payee::{pays_from, receive_at};
 pub(crate) use plan::{obstacle, paused, plan};
 pub(crate) use rotation::{due, follow, guardians_changed, key_failed, key_made, rotate};
-pub(crate) use wallet::{deposit, open_safe, open_wallet};
+pub(crate) use wallet::{deposit, name_account, open_multisig, open_safe, open_wallet};

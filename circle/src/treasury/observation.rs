@@ -14,9 +14,10 @@ use super::payout::{
     put_claimable,
 };
 use super::plan::{self, Load, needs_trust, now_s};
-use super::wallet::{Chain, Wallet, holdings, is_deposit, known, receive, wallets};
+use super::wallet::{Chain, Scheme, Wallet, holdings, is_deposit, known, receive, wallets};
 use crate::accounts;
 use crate::digest::{Hash, digest};
+use crate::genesis::Home;
 use crate::rejection::{Failure, Rejection, each_alone, require};
 use crate::session::Session;
 use crate::state::{KeyValue, Overlay, StoreFault};
@@ -109,6 +110,19 @@ pub enum Observation {
         /// What the books say.
         in_books: i64,
     },
+    /// The account that was named for a wallet belongs to its owners and to nobody else, for the first time.
+    Owned {
+        /// The wallet.
+        wallet: String,
+        /// The account.
+        address: Address,
+        /// The sequence number that its last transaction used.
+        sequence: i64,
+        /// The ledger in which it changed last: what moved before is not the circle's business.
+        ledger: u64,
+        /// What it held then of the chain's own coin, in minor units. It held nothing else.
+        coins: i64,
+    },
 }
 
 impl Observation {
@@ -116,7 +130,9 @@ impl Observation {
     pub fn subject(&self) -> Hash {
         let name = "guardian-circle/v1/observed";
         match self {
-            Self::Opened { wallet, .. } => digest(name, &("opened", wallet)),
+            Self::Opened { wallet, .. } | Self::Owned { wallet, .. } => {
+                digest(name, &("opened", wallet))
+            }
             Self::Included { transaction, .. } | Self::Lost { transaction, .. } => *transaction,
             Self::Received {
                 wallet, operation, ..
@@ -211,16 +227,28 @@ fn one(session: &mut Session, guardian: u32, observation: &Observation) -> Resul
 fn check(rows: &Overlay, observation: &Observation) -> Result<(), Failure> {
     match observation {
         Observation::Opened { wallet, sequence } => {
-            let known = known(rows, wallet)?;
-            let waits = known.address.is_some() && known.next_sequence.is_none();
-            require(waits, "observation.known", || {
-                format!("nobody waits for the account of {wallet}")
+            let named = waiting(rows, wallet, *sequence)?;
+            let by_itself = !matches!(named.scheme, Scheme::Multisig { .. });
+            require(by_itself, "observation.owners", || {
+                format!("say of {wallet} whose it is, too")
             })?;
-            require(
-                (-1..i64::MAX).contains(sequence),
-                "observation.sequence",
-                || "a sequence number is not negative".into(),
-            )?;
+        }
+        Observation::Owned {
+            wallet,
+            address,
+            sequence,
+            coins,
+            ..
+        } => {
+            let named = waiting(rows, wallet, *sequence)?;
+            let is_it = matches!(named.scheme, Scheme::Multisig { .. })
+                && named.address.as_ref() == Some(address);
+            require(is_it, "observation.account", || {
+                format!("{address} is not the account that was named for {wallet}")
+            })?;
+            require(*coins >= 0, "observation.amount", || {
+                "nobody holds less than nothing".into()
+            })?;
         }
         Observation::Included {
             payout,
@@ -261,7 +289,13 @@ fn check(rows: &Overlay, observation: &Observation) -> Result<(), Failure> {
             memo,
             ..
         } => {
-            known(rows, wallet)?;
+            let paid = known(rows, wallet)?;
+            // Until then anybody may have named it.
+            let theirs =
+                !matches!(paid.scheme, Scheme::Multisig { .. }) || paid.next_sequence.is_some();
+            require(theirs, "observation.early", || {
+                format!("nobody knows yet whether that account is the one of {wallet}")
+            })?;
             require(amount.units > 0, "observation.amount", || {
                 "nothing arrived".into()
             })?;
@@ -315,6 +349,21 @@ fn check(rows: &Overlay, observation: &Observation) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// A wallet whose account is waited for, which is said to have used `sequence`.
+fn waiting(rows: &Overlay, name: &str, sequence: i64) -> Result<Wallet, Failure> {
+    let wallet = known(rows, name)?;
+    let waits = wallet.address.is_some() && wallet.next_sequence.is_none();
+    require(waits, "observation.known", || {
+        format!("nobody waits for the account of {name}")
+    })?;
+    require(
+        (-1..i64::MAX).contains(&sequence),
+        "observation.sequence",
+        || "a sequence number is not negative".into(),
+    )?;
+    Ok(wallet)
 }
 
 /// The state of a payout, whose transaction has to be the one that was seen.
@@ -372,6 +421,13 @@ fn no_rival(rows: &Overlay, id: u64) -> Result<(), Failure> {
 fn conclude(session: &mut Session, observation: &Observation) -> Result<(), Failure> {
     match observation {
         Observation::Opened { wallet, sequence } => opened(session, wallet, *sequence),
+        Observation::Owned {
+            wallet,
+            sequence,
+            ledger,
+            coins,
+            ..
+        } => owned(session, wallet, *sequence, *ledger, *coins),
         Observation::Included {
             payout,
             ledger,
@@ -479,6 +535,32 @@ fn opened(session: &mut Session, name: &str, sequence: i64) -> Result<(), Failur
         plan::begin(session, name, load)?;
     }
     Ok(())
+}
+
+/// The account of a wallet is its owners'. What it holds already belongs to nobody else; what came to it before does not count.
+fn owned(
+    session: &mut Session,
+    name: &str,
+    sequence: i64,
+    ledger: u64,
+    coins: i64,
+) -> Result<(), Failure> {
+    let mut wallet = known(&session.rows, name)?;
+    wallet.since = ledger;
+    wallet.put(&mut session.rows);
+    let genesis = session.context.genesis.clone();
+    let is_coin = |home: &Home| matches!(home, Home::Stellar { issuer: None });
+    let coin = genesis
+        .assets
+        .iter()
+        .find(|(_, asset)| asset.homes.iter().any(is_coin));
+    if let Some((code, _)) = coin.filter(|_| coins > 0) {
+        let height = session.context.height;
+        let amount = Amount::new(coins, code.clone());
+        let book = format!("wallet:{name}");
+        receive(&mut session.rows, height, name, &book, &amount, "opening")?;
+    }
+    opened(session, name, sequence)
 }
 
 /// Plans to take back everything of a payout that is due and was not claimed.

@@ -1,14 +1,15 @@
-//! The guardians' own keys on Ethereum: owners of Safes, and what they sign.
+//! The guardians' own keys, by which they own Safes on Ethereum and accounts on Stellar, and what they sign with them.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use treasury_protocol::ethereum::{self, EthereumError, OwnerSignature, Owners};
+use treasury_protocol::stellar::{Signature, StellarError, multisig};
 
 use super::life::known;
 use super::payee::Address;
 use super::payout::{Payout, PayoutState, Proof, open};
 use super::plan::{paused, wallet_of};
 use super::rotation;
-use super::wallet::{Scheme, wallets};
+use super::wallet::{Scheme, Wallet, wallets};
 use crate::digest::{Hash, digest};
 use crate::ids::{CircleId, Key};
 use crate::rejection::{Failure, Rejection, each_alone, require};
@@ -21,28 +22,32 @@ pub const OWNER_SIGNATURES_MAX: usize = 64;
 
 // guardian
 const OWNERS: Table<ethereum::Address> = Table::new(b"k3g", "an owner of Safes");
+// guardian
+const KEYS: Table<Key> = Table::new(b"k3k", "an owner of accounts on Stellar");
 // (payout, guardian)
-const SIGNATURES: Table<OwnerSignature> = Table::new(b"k3z", "an owner's signature");
+const SIGNATURES: Table<Vec<u8>> = Table::new(b"k3z", "an owner's signature");
 
 /// One guardian's signature over a payout.
 #[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct OwnedPayout {
     /// The payout.
     pub payout: u64,
-    /// r, s and v over the hash of its transaction.
-    pub signature: [u8; 65],
+    /// Over the hash of its transaction: r, s and v of a Safe's owner, the 64 bytes of ed25519 of an account's.
+    pub signature: Vec<u8>,
 }
 
-/// What a guardian's Safes wait for from it.
+/// What the wallets that a guardian owns wait for from it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OwnerDuties {
-    /// To name its key: some Safe waits for it.
+    /// To name its key on Ethereum: some Safe waits for it.
     pub name_key: bool,
+    /// To name its key on Stellar: some wallet there waits for it.
+    pub name_stellar_key: bool,
     /// To sign these.
     pub sign: Vec<Payout>,
 }
 
-/// What a guardian signs with its key on Ethereum, so that it cannot name somebody else's.
+/// What a guardian signs with a key by which it is to own wallets, so that it cannot name somebody else's.
 pub fn ownership(circle: CircleId, guardian: &Key) -> Hash {
     digest("guardian-circle/v1/owner", &(circle, guardian))
 }
@@ -55,11 +60,36 @@ pub fn owner(
     OWNERS.get(rows, guardian)
 }
 
+/// The key by which a guardian owns accounts on Stellar.
+pub fn stellar_owner(
+    rows: &(impl KeyValue + ?Sized),
+    guardian: u32,
+) -> Result<Option<Key>, StoreFault> {
+    KEYS.get(rows, guardian)
+}
+
+/// Whether a guardian is one of the owners who sign by a scheme; who came later is not.
+pub fn owns(
+    rows: &(impl KeyValue + ?Sized),
+    scheme: &Scheme,
+    guardian: u32,
+) -> Result<bool, StoreFault> {
+    Ok(match scheme {
+        Scheme::Safe {
+            owners: Some(owners),
+        } => owner(rows, guardian)?.is_some_and(|own| owners.contains(own)),
+        Scheme::Multisig {
+            owners: Some(owners),
+        } => stellar_owner(rows, guardian)?.is_some_and(|own| owners.contains(&own.0)),
+        _ => false,
+    })
+}
+
 /// The signatures that owners gave for a payout, by the index of the guardian.
 pub fn owner_signatures(
     rows: &(impl KeyValue + ?Sized),
     payout: u64,
-) -> Result<Vec<(u32, OwnerSignature)>, StoreFault> {
+) -> Result<Vec<(u32, Vec<u8>)>, StoreFault> {
     let found = SIGNATURES.all(rows, payout)?.into_iter();
     Ok(found
         .map(|(key, signature)| {
@@ -75,24 +105,26 @@ pub fn owner_signatures(
 /// What Safes wait for from the member with index `guardian`.
 pub fn owner_duties(rows: &dyn KeyValue, guardian: u32) -> Result<OwnerDuties, StoreFault> {
     let all = wallets(rows)?;
-    let own = owner(rows, guardian)?;
     let mut duties = OwnerDuties::default();
     for wallet in &all {
-        let waits = match &wallet.scheme {
-            Scheme::Safe { owners: None } => true,
-            Scheme::Safe { .. } => rotation::follows(rows, &wallet.name)?,
-            Scheme::Group { .. } => false,
-        };
-        duties.name_key |= waits && own.is_none();
+        let follows = rotation::follows(rows, &wallet.name)?;
+        match &wallet.scheme {
+            Scheme::Safe { owners } => {
+                let waits = owners.is_none() || follows;
+                duties.name_key |= waits && !OWNERS.has(rows, guardian)?;
+            }
+            Scheme::Multisig { owners } => {
+                let waits = owners.is_none() || follows;
+                duties.name_stellar_key |= waits && !KEYS.has(rows, guardian)?;
+            }
+            Scheme::Group { .. } => {}
+        }
     }
     for payout in open(rows)? {
         let wallet = all.iter().find(|wallet| wallet.name == payout.wallet);
-        // Who came later owns no Safe of before.
         let signs = match &payout.signers {
-            Some(Scheme::Safe {
-                owners: Some(owners),
-            }) => own.is_some_and(|own| owners.contains(own)),
-            _ => false,
+            Some(scheme) => owns(rows, scheme, guardian)?,
+            None => false,
         };
         let goes_on = wallet.is_some_and(|wallet| wallet.paused.is_none());
         let due = payout.state == PayoutState::Signing && signs && goes_on;
@@ -103,11 +135,20 @@ pub fn owner_duties(rows: &dyn KeyValue, guardian: u32) -> Result<OwnerDuties, S
     Ok(duties)
 }
 
-/// Keeps the address of a guardian, which its signature proves to be its own.
-pub(crate) fn own(session: &mut Session, guardian: u32, signature: &[u8]) -> Result<(), Failure> {
+/// Keeps the key of a guardian on Stellar, if one is given, or else its address on Ethereum, which its signature proves to be its
+/// own.
+pub(crate) fn own(
+    session: &mut Session,
+    guardian: u32,
+    key: &[u8],
+    signature: &[u8],
+) -> Result<(), Failure> {
     let member = session.context.members().get(guardian);
-    let key = member.map(|member| member.key).unwrap_or(Key([0; 32]));
-    let hash = ownership(session.context.genesis.circle, &key);
+    let member = member.map(|member| member.key).unwrap_or(Key([0; 32]));
+    let hash = ownership(session.context.genesis.circle, &member);
+    if !key.is_empty() {
+        return own_on_stellar(session, guardian, &hash, key, signature);
+    }
     let address = ethereum::recover(&hash, &form(signature)?).map_err(refused)?;
     require(!OWNERS.has(&session.rows, guardian)?, "owner.known", || {
         "this guardian has named its key already; nothing has to be done".into()
@@ -121,6 +162,29 @@ pub(crate) fn own(session: &mut Session, guardian: u32, signature: &[u8]) -> Res
     settle(session)
 }
 
+fn own_on_stellar(
+    session: &mut Session,
+    guardian: u32,
+    hash: &Hash,
+    key: &[u8],
+    signature: &[u8],
+) -> Result<(), Failure> {
+    let key = Key(<[u8; 32]>::try_from(key)
+        .map_err(|_| Rejection::new("owner.key", "a key on Stellar has 32 bytes"))?);
+    on_stellar(&key, signature)?.verify(hash).map_err(unsound)?;
+    require(!KEYS.has(&session.rows, guardian)?, "owner.known", || {
+        "this guardian has named its key already; nothing has to be done".into()
+    })?;
+    // A signer counts once on an account, and what is a guardian's in the circle lies open to its node's peers more often.
+    let known = KEYS.values(&session.rows, ())?.contains(&key);
+    let is_member = session.context.members().index_of(&key).is_some();
+    require(!known && !is_member, "owner.taken", || {
+        format!("{key} is a key of a guardian already; make one of your own for this")
+    })?;
+    KEYS.put(&mut session.rows, guardian, &key);
+    settle(session)
+}
+
 /// The owners' addresses of the guardians of now, in their order; nothing until each has named its key.
 pub(super) fn of_guardians(
     session: &Session,
@@ -131,8 +195,40 @@ pub(super) fn of_guardians(
         .collect()
 }
 
-/// Gives Safes whose owners are all known their address.
+/// The keys on Stellar of the guardians of now, in their order; nothing until each has named its own.
+pub(super) fn keys_of_guardians(session: &Session) -> Result<Option<Vec<[u8; 32]>>, StoreFault> {
+    let guardians = session.context.members().indexes();
+    guardians
+        .map(|guardian| Ok(stellar_owner(&session.rows, guardian)?.map(|key| key.0)))
+        .collect()
+}
+
+/// The guardians of now as owners of an account, once each has named its key.
+pub(super) fn multisig_of_guardians(
+    session: &Session,
+    wallet: &Wallet,
+) -> Result<Option<multisig::Owners>, StoreFault> {
+    let needed = u8::try_from(wallet.needed(session.context.members()));
+    let (Some(keys), Ok(needed)) = (keys_of_guardians(session)?, needed) else {
+        return Ok(None);
+    };
+    Ok(multisig::Owners::new(keys, needed).ok())
+}
+
+/// Gives wallets whose owners are all known these owners, and Safes their address.
 pub(super) fn settle(session: &mut Session) -> Result<(), Failure> {
+    for mut wallet in wallets(&session.rows)? {
+        if let Scheme::Multisig { owners: None } = wallet.scheme
+            && let owners @ Some(_) = multisig_of_guardians(session, &wallet)?
+        {
+            wallet.scheme = Scheme::Multisig { owners };
+            wallet.put(&mut session.rows);
+        }
+    }
+    settle_safes(session)
+}
+
+fn settle_safes(session: &mut Session) -> Result<(), Failure> {
     let Some(addresses) = of_guardians(session)? else {
         return Ok(());
     };
@@ -154,7 +250,7 @@ pub(super) fn settle(session: &mut Session) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Takes one guardian's signatures over payouts of Safes; each stands or falls alone.
+/// Takes one guardian's signatures over payouts of wallets that it owns; each stands or falls alone.
 pub(crate) fn sign(session: &mut Session, guardian: u32, bytes: &[u8]) -> Result<(), Failure> {
     let signatures: Vec<OwnedPayout> = borsh::from_slice(bytes).map_err(|error| {
         let message = format!("these are no signatures: {error}");
@@ -180,36 +276,85 @@ fn sign_one(rows: &mut Overlay, guardian: u32, one: &OwnedPayout) -> Result<(), 
     require(payout.state == PayoutState::Signing, "owner.state", || {
         format!("payout {} is not being signed", payout.id)
     })?;
-    let Some(Scheme::Safe {
-        owners: Some(owners),
-    }) = &payout.signers
-    else {
-        let message = format!("{} is no Safe; its guardians sign together", wallet.name);
+    let signers = payout.signers.clone();
+    let threshold = signers.as_ref().and_then(Scheme::owners_needed);
+    let (Some(scheme), Some(threshold)) = (signers, threshold) else {
+        let message = format!(
+            "the guardians sign together for {}, not each with a key of its own",
+            wallet.name
+        );
         return Err(Rejection::new("owner.scheme", message).into());
     };
-    let address = owner(rows, guardian)?.filter(|address| owners.contains(*address));
-    let address = address.ok_or_else(|| {
-        let message = format!("this guardian is no owner of {}", wallet.name);
-        Rejection::new("owner.stranger", message)
+    require(owns(rows, &scheme, guardian)?, "owner.stranger", || {
+        format!("this guardian is no owner of {}", wallet.name)
     })?;
     let key = (payout.id, guardian);
     require(!SIGNATURES.has(rows, key)?, "owner.repeated", || {
         "this guardian signed that already; nothing has to be done".into()
     })?;
-    let signature = OwnerSignature {
-        owner: address,
-        bytes: one.signature,
-    };
-    signature.verify(&payout.hash).map_err(refused)?;
-    SIGNATURES.put(rows, key, &signature);
+    match scheme {
+        Scheme::Multisig { .. } => {
+            let signature = signature_of_key(rows, guardian, &one.signature)?;
+            signature.verify(&payout.hash).map_err(unsound)?;
+        }
+        _ => {
+            let signature = signature_of_owner(rows, guardian, &one.signature)?;
+            signature.verify(&payout.hash).map_err(refused)?;
+        }
+    }
+    SIGNATURES.put(rows, key, &one.signature);
     let signatures = owner_signatures(rows, payout.id)?;
-    if signatures.len() >= owners.threshold() as usize {
+    if signatures.len() >= threshold as usize {
         payout.state = PayoutState::Signed;
-        let signatures = signatures.into_iter().map(|(_, signature)| signature);
-        payout.proof = Some(Proof::Owners(signatures.collect()));
+        payout.proof = Some(match scheme {
+            Scheme::Multisig { .. } => Proof::Keys(all(&signatures, |guardian, bytes| {
+                signature_of_key(rows, guardian, bytes)
+            })?),
+            _ => Proof::Owners(all(&signatures, |guardian, bytes| {
+                signature_of_owner(rows, guardian, bytes)
+            })?),
+        });
         payout.put(rows);
     }
     Ok(())
+}
+
+/// Each signature with the key of its guardian.
+fn all<S>(
+    signatures: &[(u32, Vec<u8>)],
+    read: impl Fn(u32, &[u8]) -> Result<S, Failure>,
+) -> Result<Vec<S>, Failure> {
+    let signatures = signatures.iter();
+    signatures
+        .map(|(guardian, bytes)| read(*guardian, bytes))
+        .collect()
+}
+
+fn signature_of_owner(
+    rows: &Overlay,
+    guardian: u32,
+    bytes: &[u8],
+) -> Result<OwnerSignature, Failure> {
+    Ok(OwnerSignature {
+        owner: owner(rows, guardian)?.ok_or_else(unnamed)?,
+        bytes: form(bytes)?,
+    })
+}
+
+fn signature_of_key(rows: &Overlay, guardian: u32, bytes: &[u8]) -> Result<Signature, Failure> {
+    let key = stellar_owner(rows, guardian)?.ok_or_else(unnamed)?;
+    Ok(on_stellar(&key, bytes)?)
+}
+
+fn unnamed() -> Rejection {
+    Rejection::new("owner.stranger", "this guardian has named no key")
+}
+
+fn on_stellar(key: &Key, bytes: &[u8]) -> Result<Signature, Rejection> {
+    let bytes = bytes
+        .try_into()
+        .map_err(|_| Rejection::new("owner.signature", "a signature has 64 bytes"))?;
+    Ok(Signature { key: key.0, bytes })
 }
 
 fn form(signature: &[u8]) -> Result<[u8; 65], Rejection> {
@@ -219,5 +364,9 @@ fn form(signature: &[u8]) -> Result<[u8; 65], Rejection> {
 }
 
 pub(super) fn refused(error: EthereumError) -> Rejection {
+    Rejection::new(error.code(), error.to_string())
+}
+
+fn unsound(error: StellarError) -> Rejection {
     Rejection::new(error.code(), error.to_string())
 }

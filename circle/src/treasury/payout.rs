@@ -3,7 +3,7 @@
 use borsh::{BorshDeserialize, BorshSerialize};
 use threescript::value::{Amount, Value};
 use treasury_protocol::ethereum::{OwnerSignature, SafeTransaction};
-use treasury_protocol::stellar::{Batch, Signature, StellarError};
+use treasury_protocol::stellar::{Batch, Signature, StellarError, multisig};
 
 use super::payee::Address;
 use super::wallet::Scheme;
@@ -160,6 +160,8 @@ pub enum Proof {
     },
     /// The signatures of enough owners of a Safe, in the order of the guardians.
     Owners(Vec<OwnerSignature>),
+    /// The signatures of just enough owners of a Stellar account, in the order of the guardians.
+    Keys(Vec<Signature>),
 }
 
 /// One transaction on a chain, with every byte fixed.
@@ -203,14 +205,24 @@ impl Payout {
         let Transaction::Stellar { network, batch } = &self.transaction else {
             return None;
         };
-        let signatures = match self.proof.as_ref()? {
-            Proof::Group { key, signature } => [Signature {
-                key: *key,
-                bytes: *signature,
-            }],
-            Proof::Owners(_) => return None,
-        };
-        batch.envelope(network, &signatures).ok()
+        match (self.proof.as_ref()?, self.signers.as_ref()) {
+            (Proof::Group { key, signature }, _) => {
+                let signature = Signature {
+                    key: *key,
+                    bytes: *signature,
+                };
+                batch.envelope(network, &[signature]).ok()
+            }
+            (
+                Proof::Keys(signatures),
+                Some(Scheme::Multisig {
+                    owners: Some(owners),
+                }),
+            ) => multisig::envelope(batch, network, owners.threshold(), signatures)
+                .ok()
+                .flatten(),
+            _ => None,
+        }
     }
 
     /// The data of the call that anybody may send to the Safe, once it is signed.

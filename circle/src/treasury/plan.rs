@@ -219,7 +219,17 @@ fn batch(
         Purpose::Signers(Scheme::Group { ceremony }) => {
             vec![rotation::introduce(group_key(session, wallet, *ceremony)?)]
         }
-        Purpose::Signers(Scheme::Safe { .. }) => return Err(no_key(&wallet.name).into()),
+        Purpose::Signers(Scheme::Multisig {
+            owners: Some(after),
+        }) => match &wallet.scheme {
+            Scheme::Multisig {
+                owners: Some(before),
+            } => before.become_these(after).map_err(unpayable)?,
+            _ => return Err(no_key(&wallet.name).into()),
+        },
+        Purpose::Signers(Scheme::Safe { .. } | Scheme::Multisig { .. }) => {
+            return Err(no_key(&wallet.name).into());
+        }
         Purpose::Retire(ceremony) => {
             vec![rotation::retire(
                 source.0,

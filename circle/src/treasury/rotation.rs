@@ -8,6 +8,7 @@
 //! after it has shown that it signs, and no payout needs a signature that its chain does not count any more.
 
 use threescript::value::Value;
+use treasury_protocol::stellar::multisig;
 
 use super::life::emit;
 use super::owners;
@@ -93,9 +94,22 @@ fn obstacle(session: &Session, wallet: &Wallet) -> Result<Option<Rejection>, Sto
     if wallet.address.is_some() && wallet.next_sequence.is_none() {
         return Ok(Some(plan::unopened(wallet)));
     }
-    if let Scheme::Safe { .. } = wallet.scheme
-        && owners::of_guardians(session)?.is_none()
-    {
+    let named = match wallet.scheme {
+        Scheme::Group { .. } => true,
+        Scheme::Safe { .. } => owners::of_guardians(session)?.is_some(),
+        Scheme::Multisig { .. } => {
+            let count = session.context.members().count();
+            if count > multisig::MAX_OWNERS {
+                let message = format!(
+                    "{count} guardians are too many to own {name}, which takes {}",
+                    multisig::MAX_OWNERS
+                );
+                return Ok(Some(Rejection::new("wallet.owners", message)));
+            }
+            owners::keys_of_guardians(session)?.is_some()
+        }
+    };
+    if !named {
         let message = format!("not every guardian has named its key for {name} yet");
         return Ok(Some(Rejection::new("wallet.owners", message)));
     }
@@ -114,7 +128,13 @@ fn is_of_guardians(session: &Session, wallet: &Wallet) -> Result<bool, StoreFaul
             Ok(threshold.map(u32::from) == Some(needed)
                 && participants.into_iter().eq(members.indexes()))
         }
-        Scheme::Safe { owners: None } => Ok(false),
+        Scheme::Safe { owners: None } | Scheme::Multisig { owners: None } => Ok(false),
+        Scheme::Multisig {
+            owners: Some(owners),
+        } => {
+            let wanted = owners::multisig_of_guardians(session, wallet)?;
+            Ok(wanted.is_some_and(|wanted| wanted.is_same(owners)))
+        }
         Scheme::Safe {
             owners: Some(owners),
         } => {
@@ -129,7 +149,24 @@ fn is_of_guardians(session: &Session, wallet: &Wallet) -> Result<bool, StoreFaul
 fn begin(session: &mut Session, wallet: Wallet) -> Result<(), Failure> {
     match &wallet.scheme {
         Scheme::Group { .. } => begin_ceremony(session, wallet),
-        Scheme::Safe { owners: None } => owners::settle(session),
+        Scheme::Safe { owners: None } | Scheme::Multisig { owners: None } => {
+            owners::settle(session)
+        }
+        Scheme::Multisig { owners: Some(_) } => {
+            let after = owners::multisig_of_guardians(session, &wallet)?
+                .ok_or_else(|| plan::no_key(&wallet.name))?;
+            let scheme = Scheme::Multisig {
+                owners: Some(after),
+            };
+            if wallet.next_sequence.is_some() {
+                return plan_change(session, &wallet.name, Purpose::Signers(scheme));
+            }
+            // Nobody has made its account yet.
+            let mut wallet = wallet;
+            wallet.scheme = scheme;
+            wallet.put(&mut session.rows);
+            Ok(())
+        }
         Scheme::Safe {
             owners: Some(owners),
         } => {

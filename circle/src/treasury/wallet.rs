@@ -5,6 +5,7 @@ use std::fmt;
 use borsh::{BorshDeserialize, BorshSerialize};
 use threescript::value::{Amount, AssetCode};
 use treasury_protocol::ethereum::{Contracts, Owners, Setup};
+use treasury_protocol::stellar::multisig;
 
 use super::payee::Address;
 use crate::digest::{Hash, digest};
@@ -34,6 +35,8 @@ pub struct Wallet {
     pub address: Option<Address>,
     /// The sequence number that the next payout uses; `None` until a quorum saw the account on its chain.
     pub next_sequence: Option<i64>,
+    /// What moved in later ledgers than this one counts: before, the account was not the circle's.
+    pub since: u64,
     /// A line of at least one of these amounts makes people check the payout.
     pub check_from: Vec<Amount>,
     /// How many guardians have to confirm such a payout.
@@ -93,6 +96,11 @@ pub enum Scheme {
         /// The owners, in the order of the Safe, and how many of them have to sign; once each guardian has named its key.
         owners: Option<Owners>,
     },
+    /// A Stellar account, which each guardian owns with a key of its own; for 20 guardians or fewer.
+    Multisig {
+        /// The owners in the order of the guardians, and how many of them have to sign; once each guardian has named its key.
+        owners: Option<multisig::Owners>,
+    },
 }
 
 impl Scheme {
@@ -100,7 +108,16 @@ impl Scheme {
     pub fn ceremony(&self) -> Option<u64> {
         match self {
             Self::Group { ceremony } => Some(*ceremony),
-            Self::Safe { .. } => None,
+            Self::Safe { .. } | Self::Multisig { .. } => None,
+        }
+    }
+
+    /// How many owners have to sign, if each guardian owns with a key of its own and all are known.
+    pub fn owners_needed(&self) -> Option<u32> {
+        match self {
+            Self::Group { .. } => None,
+            Self::Safe { owners } => owners.as_ref().map(Owners::threshold),
+            Self::Multisig { owners } => owners.as_ref().map(|owners| owners.threshold().into()),
         }
     }
 }
@@ -220,9 +237,7 @@ pub(crate) fn open_wallet(
     sequence: Option<i64>,
 ) -> Result<(), Failure> {
     crate::account::check_name(name)?;
-    require((1..=128).contains(&network.len()), "wallet.network", || {
-        "the network passphrase has to have 1 to 128 bytes".into()
-    })?;
+    check_network(network)?;
     let fits = sequence.is_none_or(|sequence| (0..i64::MAX).contains(&sequence));
     require(fits, "wallet.sequence", || {
         "a sequence number is not negative".into()
@@ -244,6 +259,7 @@ pub(crate) fn open_wallet(
         next_ceremony: None,
         address: None,
         next_sequence: sequence.map(|sequence| sequence + 1),
+        since: 0,
         check_from: Vec::new(),
         confirmations: 0,
         paused: None,
@@ -261,33 +277,115 @@ pub(crate) fn open_safe(
     contracts: Contracts,
     threshold: u32,
 ) -> Result<(), Failure> {
-    crate::account::check_name(name)?;
     check_threshold(session.context.members(), threshold)?;
     require(chain_id > 0, "wallet.chain", || {
         "a chain has a number above 0".into()
     })?;
-    let rows = &mut session.rows;
+    new_wallet(
+        &mut session.rows,
+        name,
+        Chain::Ethereum {
+            chain_id,
+            contracts,
+        },
+        Scheme::Safe { owners: None },
+        threshold,
+    )?;
+    super::owners::settle(session)
+}
+
+/// Opens a wallet on Stellar that each guardian owns with a key of its own. Whoever funds it makes its account when each has
+/// named its key.
+pub(crate) fn open_multisig(
+    session: &mut Session,
+    name: &str,
+    network: &str,
+    threshold: u32,
+) -> Result<(), Failure> {
+    let members = session.context.members();
+    let count = members.count();
+    check_threshold(members, threshold)?;
+    require(count <= multisig::MAX_OWNERS, "wallet.owners", || {
+        format!(
+            "an account on Stellar has at most {} owners, and there are {count} guardians; start a ceremony for a key that they share",
+            multisig::MAX_OWNERS
+        )
+    })?;
+    check_network(network)?;
+    new_wallet(
+        &mut session.rows,
+        name,
+        Chain::Stellar {
+            network: network.into(),
+        },
+        Scheme::Multisig { owners: None },
+        threshold,
+    )?;
+    super::owners::settle(session)
+}
+
+/// Takes the address of the account that was made for a wallet. The guardians look there whether it belongs to its owners and to
+/// nobody else; until they saw that, another one can be named.
+pub(crate) fn name_account(rows: &mut Overlay, name: &str, address: &str) -> Result<(), Failure> {
+    let mut wallet = known(rows, name)?;
+    let waits = matches!(&wallet.scheme, Scheme::Multisig { owners: Some(_) })
+        && wallet.next_sequence.is_none();
+    require(waits, "wallet.account", || {
+        format!(
+            "{name} waits for no account: only a wallet that the guardians own with keys of their own does, when each has named its key, until it is open"
+        )
+    })?;
+    let address = Address::parse("stellar", address)?;
+    let plain = matches!(&address, Address::Stellar { muxed: None, .. });
+    require(plain, "wallet.account", || {
+        "an account has an address G…".into()
+    })?;
+    let taken = wallets(rows)?
+        .into_iter()
+        .find(|other| other.name != name && other.address.as_ref() == Some(&address));
+    if let Some(other) = taken {
+        let message = format!("that is the account of the wallet {}", other.name);
+        return Err(Rejection::new("wallet.account", message).into());
+    }
+    wallet.address = Some(address);
+    wallet.put(rows);
+    Ok(())
+}
+
+fn check_network(network: &str) -> Result<(), Rejection> {
+    require((1..=128).contains(&network.len()), "wallet.network", || {
+        "the network passphrase has to have 1 to 128 bytes".into()
+    })
+}
+
+/// Keeps a wallet that has no address yet.
+fn new_wallet(
+    rows: &mut Overlay,
+    name: &str,
+    chain: Chain,
+    scheme: Scheme,
+    threshold: u32,
+) -> Result<(), Failure> {
+    crate::account::check_name(name)?;
     require(wallet(rows, name)?.is_none(), "wallet.exists", || {
         format!("the wallet {name} exists; choose another name")
     })?;
     let wallet = Wallet {
         name: name.into(),
-        chain: Chain::Ethereum {
-            chain_id,
-            contracts,
-        },
-        scheme: Scheme::Safe { owners: None },
+        chain,
+        scheme,
         threshold,
         next_ceremony: None,
         address: None,
         next_sequence: None,
+        since: 0,
         check_from: Vec::new(),
         confirmations: 0,
         paused: None,
         fees: 0,
     };
     wallet.put(rows);
-    super::owners::settle(session)
+    Ok(())
 }
 
 /// Refuses a number of signers that the guardians cannot have; 0 stands for their quorum.

@@ -7,7 +7,7 @@ use threescript::value::AssetCode;
 use super::observation::{Observation, seen};
 use super::payee::{Address, receives};
 use super::payout::{Payout, PayoutState, claimables, open, payout};
-use super::wallet::{Chain, Wallet, holdings, is_deposit, wallet, wallets};
+use super::wallet::{Chain, Scheme, Wallet, holdings, is_deposit, wallet, wallets};
 use crate::digest::Hash;
 use crate::genesis::{Genesis, Home};
 use crate::state::{KeyValue, StoreFault};
@@ -158,13 +158,33 @@ fn payees(
 }
 
 impl Question {
-    /// What is reported of the account of a wallet; `sequence` is the number that its last transaction used.
+    /// What is reported of the account that was named for a wallet, if it belongs to its owners and to nobody else and holds nothing
+    /// but the chain's own coin. `ledger` is the one in which it changed last, `coins` what it holds.
+    pub fn owned(&self, sequence: i64, ledger: u64, coins: i64) -> Option<Observation> {
+        match self {
+            Self::Account { wallet } if matches!(wallet.scheme, Scheme::Multisig { .. }) => {
+                Some(Observation::Owned {
+                    wallet: wallet.name.clone(),
+                    address: wallet.address.clone()?,
+                    sequence,
+                    ledger,
+                    coins,
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// What is reported of the account of a wallet; `sequence` is the number that its last transaction used. Nothing of one that
+    /// somebody named: see [`Question::owned`].
     pub fn account(&self, sequence: i64) -> Option<Observation> {
         match self {
-            Self::Account { wallet } => Some(Observation::Opened {
-                wallet: wallet.name.clone(),
-                sequence,
-            }),
+            Self::Account { wallet } if !matches!(wallet.scheme, Scheme::Multisig { .. }) => {
+                Some(Observation::Opened {
+                    wallet: wallet.name.clone(),
+                    sequence,
+                })
+            }
             _ => None,
         }
     }

@@ -15,7 +15,7 @@ use stellar_xdr::{self as xdr, ReadXdr};
 use threescript::action::Action;
 use threescript::value::{Amount, Value};
 use treasury_protocol::stellar::{
-    Asset, AssetCode, Batch, Destination, Memo, Operation, Signature, TimeBounds,
+    Asset, AssetCode, Batch, Destination, Memo, Operation, Signature, TimeBounds, multisig,
 };
 use treasury_sandbox::ledger::account::{Account, Trustline};
 use treasury_sandbox::ledger::{ClaimableBalance, Included, Ledger, Submission};
@@ -60,6 +60,25 @@ pub struct Money {
 impl Money {
     /// A circle of nine whose wallet has `units` of TFT that belong to nobody else.
     pub fn new(seed: u64, units: i64) -> Self {
+        let mut money = Self::without_wallet(seed);
+        money.open_wallet();
+        money.fund(units);
+        money
+    }
+
+    /// The same with a wallet that each guardian owns with a key of its own.
+    pub fn owned(seed: u64, units: i64) -> Self {
+        let mut money = Self::without_wallet(seed);
+        money.decide_multisig();
+        let key = money.make_account(200, &money.owners());
+        assert_eq!(money.name_account(&key), "ok");
+        money.run();
+        money.fund(units);
+        money
+    }
+
+    /// The circle and its chain, with an issuer of TFT.
+    pub fn without_wallet(seed: u64) -> Self {
         let mut sources = crate::simulation::policies();
         sources.push(PAYER.to_owned());
         let circle = Simulation::with_policies(9, seed, None, sources);
@@ -69,15 +88,82 @@ impl Money {
         ledger
             .befriend(&Key::of(&issuer).0, now)
             .expect("the ledger is new");
-        let mut money = Self {
+        Self {
             circle,
             ledger,
             issuer,
             people: BTreeMap::new(),
+        }
+    }
+
+    /// Lets the circle want a wallet that each guardian owns; each of them names its key.
+    pub fn decide_multisig(&mut self) {
+        let open = act(
+            "treasury",
+            "multisig",
+            vec![
+                ("wallet", Value::Text("main".into())),
+                ("network", Value::Text(NETWORK.into())),
+                ("threshold", Value::Int(0)),
+            ],
+        );
+        let receipt = self.circle.act_as_circle(vec![open]);
+        assert!(receipt.is_ok(), "{receipt:?}");
+        self.circle.settle();
+    }
+
+    /// Who owns the wallet as the circle knows it.
+    pub fn owners(&self) -> multisig::Owners {
+        match self.wallet().scheme {
+            Scheme::Multisig {
+                owners: Some(owners),
+            } => owners,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Makes an account and gives it to owners, as somebody outside does. Its own key.
+    pub fn make_account(&mut self, secret: u8, owners: &multisig::Owners) -> SigningKey {
+        let key = SigningKey::from([secret; 32]);
+        let now = self.now_s();
+        let opened = self.ledger.befriend(&Key::of(&key).0, now);
+        assert!(matches!(opened, Ok(Submission::Included(_))));
+        self.give(&key, owners);
+        key
+    }
+
+    /// Gives an account to owners.
+    pub fn give(&mut self, key: &SigningKey, owners: &multisig::Owners) {
+        let setup = owners.setup().expect("they can own an account");
+        self.send_all_as(key, setup, None);
+    }
+
+    /// TFT from its issuer.
+    pub fn issue(&mut self, to: &SigningKey, amount: i64) {
+        let payment = Operation::Payment {
+            to: Destination {
+                key: Key::of(to).0,
+                muxed: None,
+            },
+            asset: self.asset(),
+            amount,
         };
-        money.open_wallet();
-        money.fund(units);
-        money
+        let issuer = self.issuer;
+        self.send_as(&issuer, payment, None);
+    }
+
+    /// Says where the wallet's account is. The code of what became of that.
+    pub fn name_account(&mut self, key: &SigningKey) -> String {
+        let address = treasury_protocol::stellar::address(&Key::of(key).0);
+        let named = act(
+            "treasury",
+            "account",
+            vec![
+                ("wallet", Value::Text("main".into())),
+                ("address", Value::Text(address)),
+            ],
+        );
+        self.circle.act(3, vec![named]).code
     }
 
     /// Makes the key of the wallet, funds its account, and lets the circle find it and trust what it deals in.
@@ -127,6 +213,10 @@ impl Money {
 
     /// A transaction of one operation from a plain account, which has to succeed.
     pub fn send_as(&mut self, key: &SigningKey, operation: Operation, memo: Option<Memo>) {
+        self.send_all_as(key, vec![operation], memo);
+    }
+
+    fn send_all_as(&mut self, key: &SigningKey, operations: Vec<Operation>, memo: Option<Memo>) {
         let source = Key::of(key).0;
         let sequence = self.ledger.account(&source).expect("it is funded").sequence + 1;
         let batch = Batch {
@@ -138,7 +228,7 @@ impl Money {
                 max: u32::MAX.into(),
             },
             memo,
-            operations: vec![operation],
+            operations,
         };
         let hash = batch.hash(NETWORK).expect("the batch is sound");
         let signature = Signature {
@@ -246,11 +336,24 @@ impl Money {
         (account.master_weight, others.collect())
     }
 
+    fn owners_on_chain(&self) -> multisig::Owners {
+        let (_, signers) = self.signers();
+        let keys = signers.into_iter().map(|(key, _)| key).collect();
+        let account = self.ledger.account(&self.account());
+        let threshold = account.expect("it is funded").thresholds[1];
+        multisig::Owners::new(keys, threshold).expect("somebody can act for it")
+    }
+
     /// Checks that the key that the circle knows, and no other, signs for the wallet on the chain.
     ///
     /// # Panics
     /// If not.
     pub fn check_signers(&self) {
+        if let Scheme::Multisig { .. } = self.wallet().scheme {
+            let account = self.ledger.account(&self.account());
+            assert!(belongs_to(account.expect("it is there"), &self.owners()));
+            return;
+        }
         let ceremony = self.wallet().ceremony().expect("the guardians share a key");
         let expected = match ceremony {
             1 => (1, Vec::new()),
@@ -326,8 +429,17 @@ impl Money {
     fn answer(&self, question: &Question) -> Option<Observation> {
         match question {
             Question::Account { wallet } => {
-                let key = key_of(wallet.address.as_ref()?);
-                question.account(self.ledger.account(&key)?.sequence)
+                let account = self.ledger.account(&key_of(wallet.address.as_ref()?))?;
+                match &wallet.scheme {
+                    Scheme::Multisig { owners } => {
+                        let is_theirs = belongs_to(account, owners.as_ref()?)
+                            && account.subentries() as usize == owners.as_ref()?.keys().len();
+                        let changed = account.modified.0.into();
+                        let seen = question.owned(account.sequence, changed, account.balance);
+                        seen.filter(|_| is_theirs)
+                    }
+                    _ => question.account(account.sequence),
+                }
             }
             Question::Outcome { payout, .. } => question.outcome(self.outcome(payout)),
             Question::Receives { address, .. } => {
@@ -364,9 +476,15 @@ impl Money {
 
     /// Payments to the wallet.
     fn arrivals(&self) -> Vec<Observation> {
+        let wallet = self.wallet();
+        let owned = matches!(wallet.scheme, Scheme::Multisig { .. });
+        if wallet.address.is_none() || owned && wallet.next_sequence.is_none() {
+            return Vec::new();
+        }
         let to = xdr::MuxedAccount::Ed25519(xdr::Uint256(self.account()));
         let mut seen = Vec::new();
-        for included in self.ledger.included().iter().filter(|one| succeeded(one)) {
+        let counts = |one: &&Included| succeeded(one) && u64::from(one.ledger) > wallet.since;
+        for included in self.ledger.included().iter().filter(counts) {
             let xdr::TransactionEnvelope::Tx(envelope) = &included.envelope else {
                 continue;
             };
@@ -425,13 +543,23 @@ impl Money {
 
     /// A transaction of the wallet that the circle knows nothing of; it uses up the next sequence number.
     pub fn use_up_sequence(&mut self) {
-        let ceremony = self.wallet().ceremony().expect("the guardians share a key");
-        assert!(self.act_outside(ceremony, Operation::Nothing));
+        let scheme = match self.wallet().scheme {
+            // A change of them may be on the chain that nobody has seen yet.
+            Scheme::Multisig { .. } => Scheme::Multisig {
+                owners: Some(self.owners_on_chain()),
+            },
+            shared => shared,
+        };
+        assert!(self.act_by(&scheme, Operation::Nothing));
     }
 
     /// Lets the wallet do something of which the circle knows nothing, with the key of a ceremony. Says whether the chain took
     /// it.
     pub fn act_outside(&mut self, ceremony: u64, operation: Operation) -> bool {
+        self.act_by(&Scheme::Group { ceremony }, operation)
+    }
+
+    fn act_by(&mut self, scheme: &Scheme, operation: Operation) -> bool {
         let batch = Batch {
             source: self.account(),
             fee_per_op_stroops: 100,
@@ -444,8 +572,8 @@ impl Money {
             operations: vec![operation],
         };
         let hash = batch.hash(NETWORK).expect("the batch is sound");
-        let signature = self.sign_outside(ceremony, &hash);
-        let envelope = batch.envelope(NETWORK, &[signature]).expect("it is signed");
+        let signatures = self.signatures_outside(scheme, &hash);
+        let envelope = batch.envelope(NETWORK, &signatures).expect("it is signed");
         self.submit(&envelope)
             .is_some_and(|included| succeeded(&included))
     }
@@ -455,10 +583,31 @@ impl Money {
         let Transaction::Stellar { batch, network } = &payout.transaction else {
             return None;
         };
-        let ceremony = payout.signers.as_ref().and_then(Scheme::ceremony)?;
-        let signature = self.sign_outside(ceremony, &payout.hash);
-        let envelope = batch.envelope(network, &[signature]).expect("it is signed");
+        let signatures = self.signatures_outside(payout.signers.as_ref()?, &payout.hash);
+        let envelope = batch.envelope(network, &signatures).expect("it is signed");
         self.submit(&envelope)
+    }
+
+    /// Signatures of whoever signs by a scheme, behind the circle's back.
+    fn signatures_outside(&mut self, scheme: &Scheme, hash: &[u8; 32]) -> Vec<Signature> {
+        match scheme {
+            Scheme::Multisig {
+                owners: Some(owners),
+            } => {
+                let keys = self.circle.guardians.iter();
+                let keys = keys.map(crate::guardian::Guardian::stellar_owner_key);
+                let owning = keys.filter(|key| owners.contains(&Key::of(key).0));
+                let sign = |key: SigningKey| Signature {
+                    key: Key::of(&key).0,
+                    bytes: key.sign(hash).into(),
+                };
+                owning.take(owners.threshold().into()).map(sign).collect()
+            }
+            _ => {
+                let ceremony = scheme.ceremony().expect("the guardians share a key");
+                vec![self.sign_outside(ceremony, hash)]
+            }
+        }
     }
 
     /// What a person holds on the chain, in minor units of TFT.
@@ -560,6 +709,18 @@ fn key_of(address: &Address) -> [u8; 32] {
         Address::Stellar { key, .. } => key.0,
         Address::Ethereum(address) => panic!("{address} is not on this ledger"),
     }
+}
+
+/// Whether these owners can act for an account by themselves, and nobody else can.
+fn belongs_to(account: &Account, owners: &multisig::Owners) -> bool {
+    let weighs_one = |key: &[u8; 32]| {
+        let signer = xdr::SignerKey::Ed25519(xdr::Uint256(*key));
+        account.signers.get(&signer) == Some(&1)
+    };
+    account.master_weight == 0
+        && account.thresholds == [owners.threshold(); 3]
+        && account.signers.len() == owners.keys().len()
+        && owners.keys().iter().all(weighs_one)
 }
 
 fn succeeded(included: &Included) -> bool {

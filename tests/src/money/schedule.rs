@@ -28,8 +28,15 @@ pub struct Tally {
 /// # Panics
 /// If a line was paid twice or lost, or books and chain disagree.
 pub fn play(seed: u64, steps: u32) -> Tally {
+    play_with(Money::new(seed, 1_000_000), seed, steps)
+}
+
+/// The same with a circle whose wallet is there.
+///
+/// # Panics
+/// As [`play`].
+pub fn play_with(mut money: Money, seed: u64, steps: u32) -> Tally {
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
-    let mut money = Money::new(seed, 1_000_000);
     for (index, name) in PEOPLE.iter().enumerate() {
         money.person(name, index % 2 == 0);
     }

@@ -7,6 +7,7 @@ mod golden;
 mod hostile;
 mod membership;
 mod money;
+mod multisig;
 #[path = "../../../policies/cases.rs"]
 mod policies;
 mod random;

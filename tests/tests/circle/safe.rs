@@ -543,10 +543,7 @@ fn code(money: &mut Money, guardian: usize, action: Action) -> String {
 fn owners_sign_once_for_themselves_and_only_what_is_to_be_signed() {
     let mut money = Money::new(4, 1_000);
     money.person("bob");
-    let own = |signature: [u8; 65]| {
-        let signature = Value::Bytes(signature.to_vec());
-        act("treasury", "own", vec![("signature", signature)])
-    };
+    let own = |signature: [u8; 65]| guardian_tests::own(Vec::new(), signature.to_vec());
     let stranger = OwnerKey::from_bytes(&[3; 32]).unwrap();
     let member = circle::ids::Key::of(&money.circle.guardians[0].secret);
     let hash = treasury::ownership(money.circle.genesis.circle, &member);
@@ -556,7 +553,10 @@ fn owners_sign_once_for_themselves_and_only_what_is_to_be_signed() {
     );
 
     let sign = |payout: u64, signature: [u8; 65]| {
-        let signatures = vec![treasury::OwnedPayout { payout, signature }];
+        let signatures = vec![treasury::OwnedPayout {
+            payout,
+            signature: signature.to_vec(),
+        }];
         let signatures = Value::Bytes(encode(&signatures));
         act("treasury", "sign", vec![("signatures", signatures)])
     };

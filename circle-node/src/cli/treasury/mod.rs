@@ -1,5 +1,6 @@
 //! `circle treasury`: the keys behind the circle's wallets, and what is paid from them.
 
+mod account;
 mod approve;
 mod backup;
 mod bump;
@@ -38,6 +39,7 @@ enum Verb {
     Sign(sign::Args),
     Send(send::Args),
     Bump(bump::Args),
+    Account(account::Args),
 }
 
 impl Args {
@@ -54,6 +56,7 @@ impl Args {
             Verb::Sign(args) => args.json,
             Verb::Send(args) => args.json,
             Verb::Bump(args) => args.json,
+            Verb::Account(args) => args.json,
         }
     }
 }
@@ -71,5 +74,6 @@ pub fn run(args: Args) -> Result<ExitCode, Problem> {
         Verb::Sign(args) => sign::run(args).map(|()| ExitCode::SUCCESS),
         Verb::Send(args) => send::run(args).map(|()| ExitCode::SUCCESS),
         Verb::Bump(args) => bump::run(args).map(|()| ExitCode::SUCCESS),
+        Verb::Account(args) => account::run(args).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -165,7 +165,7 @@ fn wallet_screen(wallet: &Wallet) -> String {
         wallet.name,
         wallet.chain,
         wallet.network,
-        wallet.account.as_deref().unwrap_or("no key yet")
+        wallet.account.as_deref().unwrap_or("no address yet")
     );
     let held = match holds.is_empty() {
         true => "nothing".to_owned(),
@@ -178,6 +178,24 @@ fn wallet_screen(wallet: &Wallet) -> String {
             false => format!(": waits for {}", wallet.waiting_for.join(", ")),
         };
         let _ = writeln!(text, "  CHANGES: {change}{whom}");
+    }
+    if wallet.change.is_none() && !wallet.waiting_for.is_empty() {
+        let _ = writeln!(text, "  waits for {}", wallet.waiting_for.join(", "));
+    }
+    let is_owned = wallet.chain == "stellar" && wallet.owners_needed.is_some();
+    if is_owned && wallet.account.is_none() {
+        let name = &wallet.name;
+        let _ = writeln!(
+            text,
+            "  waits for its account: `circle treasury account {name} --key FILE` makes it"
+        );
+    }
+    for difference in wallet
+        .differs
+        .iter()
+        .filter(|_| wallet.next_sequence.is_none())
+    {
+        let _ = writeln!(text, "  NOT OPENED: {difference}");
     }
     if let Some(reason) = &wallet.paused {
         let _ = writeln!(text, "  PAUSED: {reason}");

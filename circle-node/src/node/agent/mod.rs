@@ -58,6 +58,7 @@ enum Task {
     Share { payout: u64, session: u32 },
     Observe { subject: Hash },
     NameKey,
+    NameStellarKey,
     OwnSignature { payout: u64 },
 }
 

@@ -47,7 +47,7 @@ fn is_awaited(
     observation: &Observation,
 ) -> Result<bool, StoreFault> {
     Ok(match observation {
-        Observation::Opened { wallet, .. } => {
+        Observation::Opened { wallet, .. } | Observation::Owned { wallet, .. } => {
             treasury::wallet(rows, wallet)?.is_some_and(|wallet| wallet.next_sequence.is_none())
         }
         Observation::Included { payout, .. } => {

@@ -8,7 +8,9 @@ use threescript::value::{Amount, Assets};
 use treasury_protocol::ceremony::keygen::Keygen;
 use treasury_protocol::ceremony::sign::Signing;
 
-use crate::api::treasury::{ChainLink, Check, Holding, Line, Payout, Payouts, Report, Wallet};
+use crate::api::treasury::{
+    ChainLink, Check, Holding, Line, Owner, Payout, Payouts, Report, Wallet,
+};
 use crate::api::types::At;
 use crate::api::values::{fixed, units};
 use crate::node::answers::assets;
@@ -201,24 +203,19 @@ pub fn waiting_for(
     })
 }
 
-/// Guardians who own the Safe of a payout and have not signed it.
+/// Guardians who own the wallet of a payout, each with a key of its own, and have not signed it.
 fn owners_missing(
     core: &Core,
     rows: &Rows,
     payout: &treasury::Payout,
 ) -> Result<Vec<String>, Problem> {
-    let Some(Scheme::Safe {
-        owners: Some(owners),
-        ..
-    }) = &payout.signers
-    else {
+    let Some(scheme) = &payout.signers else {
         return Ok(Vec::new());
     };
     let signed = treasury::owner_signatures(&rows.state, payout.id)?;
     let mut missing = Vec::new();
     for guardian in core.guardians().roster.indexes() {
-        let own = treasury::owner(&rows.state, guardian)?;
-        let owns = own.is_some_and(|own| owners.contains(own));
+        let owns = treasury::owns(&rows.state, scheme, guardian)?;
         if owns && signed.iter().all(|(other, _)| *other != guardian) {
             missing.push(core.guardian(guardian));
         }
@@ -297,11 +294,19 @@ fn signers_of(wallet: &treasury::Wallet, keygens: &BTreeMap<u64, Keygen>) -> Str
             });
             format!("the key of ceremony {ceremony}{of}")
         }
-        Scheme::Safe { owners: None } => "nobody, until every guardian has named its key".into(),
+        Scheme::Safe { owners: None } | Scheme::Multisig { owners: None } => {
+            "nobody, until every guardian has named its key".into()
+        }
         Scheme::Safe {
             owners: Some(owners),
         } => {
             let count = owners.addresses().len();
+            format!("its owners, {} of {count}", owners.threshold())
+        }
+        Scheme::Multisig {
+            owners: Some(owners),
+        } => {
+            let count = owners.keys().len();
             format!("its owners, {} of {count}", owners.threshold())
         }
     }
@@ -328,12 +333,19 @@ fn change_of(rows: &Rows, wallet: &treasury::Wallet) -> Result<Option<String>, P
 fn unnamed(core: &Core, rows: &Rows, wallet: &treasury::Wallet) -> Result<Vec<String>, Problem> {
     let waits = match &wallet.scheme {
         Scheme::Group { .. } => false,
-        Scheme::Safe { owners: None } => true,
-        Scheme::Safe { .. } => treasury::follows(&rows.state, &wallet.name)?,
+        Scheme::Safe { owners: None } | Scheme::Multisig { owners: None } => true,
+        Scheme::Safe { .. } | Scheme::Multisig { .. } => {
+            treasury::follows(&rows.state, &wallet.name)?
+        }
     };
+    let on_stellar = matches!(wallet.scheme, Scheme::Multisig { .. });
     let mut missing = Vec::new();
     for guardian in core.guardians().roster.indexes().filter(|_| waits) {
-        if treasury::owner(&rows.state, guardian)?.is_none() {
+        let has_named = match on_stellar {
+            true => treasury::stellar_owner(&rows.state, guardian)?.is_some(),
+            false => treasury::owner(&rows.state, guardian)?.is_some(),
+        };
+        if !has_named {
             missing.push(core.guardian(guardian));
         }
     }
@@ -403,6 +415,9 @@ fn wallets(core: &Core, rows: &Rows, assets: &Assets) -> Result<Vec<Wallet>, Pro
                 }
                 _ => unnamed(core, rows, &wallet)?,
             },
+            owners: owners(core, rows, &wallet.scheme)?,
+            owners_needed: wallet.scheme.owners_needed(),
+            differs: core.treasury.differences(&wallet),
             next_sequence: wallet.next_sequence,
             holdings,
             fees: wallet.fees,
@@ -413,4 +428,24 @@ fn wallets(core: &Core, rows: &Rows, assets: &Assets) -> Result<Vec<Wallet>, Pro
         });
     }
     Ok(all)
+}
+
+/// Who owns a wallet, each with a key of its own.
+fn owners(core: &Core, rows: &Rows, scheme: &Scheme) -> Result<Vec<Owner>, Problem> {
+    let mut owners = Vec::new();
+    for guardian in core.guardians().roster.indexes() {
+        if !treasury::owns(&rows.state, scheme, guardian)? {
+            continue;
+        }
+        let address = match scheme {
+            Scheme::Multisig { .. } => treasury::stellar_owner(&rows.state, guardian)?
+                .map(|key| treasury_protocol::stellar::address(&key.0)),
+            _ => treasury::owner(&rows.state, guardian)?.map(|address| address.to_string()),
+        };
+        owners.extend(address.map(|address| Owner {
+            guardian: core.guardian(guardian),
+            address,
+        }));
+    }
+    Ok(owners)
 }

@@ -76,6 +76,14 @@ impl Client {
         }
     }
 
+    /// In what the account that was named for a wallet differs from what its owners can use alone, as it was seen last.
+    pub fn differences(&self, wallet: &str) -> Vec<String> {
+        match self {
+            Self::Stellar(stellar) => stellar.differences(wallet),
+            Self::Ethereum(_) => Vec::new(),
+        }
+    }
+
     /// What a wallet holds of the circle's assets that live on this chain, in minor units.
     pub async fn holdings(
         &self,

@@ -165,7 +165,7 @@ fn there(
     said.unwrap_or_default()
 }
 
-/// Whose the addresses are that a payout may be about: its payees, and the guardians as owners of Safes.
+/// Whose the addresses are that a payout may be about: its payees, and the guardians as owners of wallets.
 fn names(core: &Core, rows: &Rows, payout: &Payout) -> Result<Vec<(String, String)>, Problem> {
     let lines = payout.lines.iter();
     let mut names: Vec<(String, String)> = lines
@@ -175,6 +175,10 @@ fn names(core: &Core, rows: &Rows, payout: &Payout) -> Result<Vec<(String, Strin
         for guardian in core.guardians().roster.indexes() {
             if let Some(owner) = treasury::owner(&rows.state, guardian)? {
                 names.push((owner.to_string(), core.guardian(guardian)));
+            }
+            if let Some(key) = treasury::stellar_owner(&rows.state, guardian)? {
+                let address = treasury_protocol::stellar::address(&key.0);
+                names.push((address, core.guardian(guardian)));
             }
         }
     }

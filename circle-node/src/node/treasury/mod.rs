@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use circle::treasury::{Observation, Payout, wallets};
+use circle::treasury::{Observation, Payout, Wallet, wallets};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
@@ -109,6 +109,13 @@ impl Treasury {
     /// The link to a chain, if it is configured.
     pub fn link(&self, network: &Network) -> Option<&Arc<Link>> {
         self.links.iter().find(|link| link.network() == network)
+    }
+
+    /// In what the account that was named for a wallet differs from what its owners can use alone, as this node saw it last.
+    fn differences(&self, wallet: &Wallet) -> Vec<String> {
+        let link = self.link(&Network::from(&wallet.chain));
+        link.map(|link| link.client().differences(&wallet.name))
+            .unwrap_or_default()
     }
 
     /// All links.

@@ -1,13 +1,16 @@
 //! The circle's questions to Stellar, and what Horizons answer to them.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use circle::genesis::{Genesis, Home};
-use circle::treasury::{Address, Observation, Outcome, Payout, Question, Transaction, Wallet};
+use circle::treasury::{
+    Address, Observation, Outcome, Payout, Question, Scheme, Transaction, Wallet,
+};
 use threescript::value::{Amount, AssetCode};
 use treasury_chains::endpoints::{EndpointStatus, Timeouts};
 use treasury_chains::stellar::{
-    self, Direction, Horizon, HorizonError, Movement, Sought, Submission,
+    self, Direction, Horizon, HorizonError, Movement, Snapshot, Sought, Submission,
 };
 use treasury_protocol::stellar::{Asset, AssetCode as StellarCode};
 
@@ -21,6 +24,8 @@ const PAGE: u16 = 200;
 /// Horizons of one network.
 pub struct Stellar {
     horizon: Horizon,
+    /// By wallet: in what the account that was named for it differs from what its owners can use alone.
+    strange: Mutex<BTreeMap<String, Vec<String>>>,
 }
 
 impl Stellar {
@@ -29,7 +34,10 @@ impl Stellar {
             let mend = "mend `chains` in circle.toml";
             Problem::new("config.chains", error.to_string(), mend)
         })?;
-        Ok(Self { horizon })
+        Ok(Self {
+            horizon,
+            strange: Mutex::default(),
+        })
     }
 
     /// The servers, and how each does.
@@ -54,10 +62,7 @@ impl Stellar {
     pub async fn answer(&self, asked: &Asked) -> Result<Option<Observation>, HorizonError> {
         let question = &asked.question;
         Ok(match question {
-            Question::Account { wallet } => {
-                let account = self.account(wallet.address.as_ref()).await?;
-                account.and_then(|account| question.account(account.sequence))
-            }
+            Question::Account { wallet } => self.opened(question, wallet).await?,
             Question::Outcome { payout, .. } => question.outcome(self.outcome(payout).await?),
             Question::Receives {
                 address,
@@ -70,6 +75,39 @@ impl Stellar {
                 question.claim(found.is_some())
             }
         })
+    }
+
+    /// What is reported of the account of a wallet, if it is there.
+    async fn opened(
+        &self,
+        question: &Question,
+        wallet: &Wallet,
+    ) -> Result<Option<Observation>, HorizonError> {
+        let Some(Address::Stellar { key, .. }) = &wallet.address else {
+            return Ok(None);
+        };
+        let Snapshot { account, ledger } = self.horizon.snapshot(&key.0).await?;
+        let Scheme::Multisig { owners } = &wallet.scheme else {
+            return Ok(account.and_then(|account| question.account(account.sequence)));
+        };
+        let differences = match (&account, owners) {
+            (Some(account), Some(owners)) => account.differences(owners, ledger),
+            _ => vec!["there is no such account".to_owned()],
+        };
+        let fits = differences.is_empty();
+        let mut strange = self.strange.lock().unwrap_or_else(PoisonError::into_inner);
+        strange.insert(wallet.name.clone(), differences);
+        Ok(account.filter(|_| fits).and_then(|account| {
+            let coins = account.balance(&Asset::Native);
+            let coins = coins.map_or(0, |coins| coins.units);
+            question.owned(account.sequence, account.changed_ledger.into(), coins)
+        }))
+    }
+
+    /// In what the account that was named for a wallet differs from what its owners can use alone, as it was seen last.
+    pub fn differences(&self, wallet: &str) -> Vec<String> {
+        let strange = self.strange.lock().unwrap_or_else(PoisonError::into_inner);
+        strange.get(wallet).cloned().unwrap_or_default()
     }
 
     async fn account(
@@ -163,6 +201,14 @@ impl Stellar {
                 arrived: Vec::new(),
                 cursor,
             });
+        };
+        // What moved before the account was the wallet's does not count.
+        let cursor = match wallet.since {
+            0 => cursor,
+            since => {
+                let next = u32::try_from(since.saturating_add(1)).unwrap_or(u32::MAX);
+                cursor.max(Horizon::cursor_before(next))
+            }
         };
         let page = self.horizon.movements(&key.0, cursor, PAGE).await?;
         let assets: Vec<(&AssetCode, Asset)> = assets(genesis).collect();

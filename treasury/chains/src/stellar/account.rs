@@ -1,7 +1,8 @@
 //! Accounts and claimable balances: the state of a ledger.
 
 use serde::Deserialize;
-use treasury_protocol::stellar::Asset;
+use treasury_protocol::stellar::multisig::Owners;
+use treasury_protocol::stellar::{Asset, address};
 
 use super::text;
 use crate::endpoints::Fault;
@@ -78,6 +79,53 @@ impl Account {
         let limit = balance.limit_units.unwrap_or(i64::MAX);
         let sum = balance.units.checked_add(units);
         balance.is_authorized && sum.is_some_and(|sum| sum <= limit)
+    }
+}
+
+impl Account {
+    /// In what this account, as it was at `ledger`, differs from a new one that these owners can use and nobody else can; nothing if
+    /// it does not. For people.
+    ///
+    /// More than signers is looked at: offers and trustlines are left from a life before, and a sequence number that was moved far
+    /// ahead would leave the owners a few transactions, or none.
+    pub fn differences(&self, owners: &Owners, ledger: u32) -> Vec<String> {
+        let mut found = Vec::new();
+        let wanted: Vec<String> = owners.keys().iter().map(address).collect();
+        let own = address(&self.key);
+        for Signer { key, weight } in &self.signers {
+            match (wanted.contains(key), weight) {
+                (true, 1) | (false, 0) => {}
+                (true, _) => found.push(format!("the owner {key} weighs {weight} instead of 1")),
+                (false, _) if *key == own => {
+                    found.push(format!("its own key weighs {weight} instead of 0"));
+                }
+                (false, _) => found.push(format!("{key}, who is no owner, weighs {weight}")),
+            }
+        }
+        let is_signer = |key: &String| self.signers.iter().any(|signer| signer.key == *key);
+        let missing = wanted.iter().filter(|key| !is_signer(key));
+        found.extend(missing.map(|key| format!("the owner {key} is no signer")));
+        let Thresholds { low, medium, high } = self.thresholds;
+        let needed = owners.threshold();
+        if [low, medium, high] != [needed; 3] {
+            found.push(format!(
+                "its thresholds are {low}, {medium} and {high} instead of {needed}"
+            ));
+        }
+        let entries = wanted.len() as u32;
+        if found.is_empty() && self.subentries != entries {
+            found.push(format!(
+                "it has {} entries beside its {entries} signers: trustlines, offers or data of a life before",
+                self.subentries.saturating_sub(entries)
+            ));
+        }
+        if self.sequence >= (i64::from(ledger) + 1) << 32 {
+            found.push(format!(
+                "its sequence number was moved on to {}",
+                self.sequence
+            ));
+        }
+        found
     }
 }
 

@@ -1,5 +1,6 @@
 //! A transaction with its signatures, as the network takes it.
 
+use borsh::{BorshDeserialize, BorshSerialize};
 use ed25519_dalek::VerifyingKey;
 use stellar_xdr as xdr;
 use xdr::{ReadXdr, WriteXdr};
@@ -13,7 +14,7 @@ pub const MAX_SIGNATURES: usize = 20;
 const MAX_ENVELOPE_BYTES: usize = 32 * 1024;
 
 /// A signature and the key that it is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, BorshSerialize, BorshDeserialize)]
 pub struct Signature {
     /// The ed25519 key that signed.
     pub key: [u8; 32],

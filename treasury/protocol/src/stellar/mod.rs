@@ -10,6 +10,7 @@ mod asset;
 mod batch;
 mod envelope;
 mod fee_bump;
+pub mod founding;
 pub mod multisig;
 mod operation;
 pub mod rotation;

@@ -4,7 +4,59 @@
 //! every operation asks for `threshold` of them. Each signer raises the balance that the account has to keep by half an
 //! XLM.
 
+use borsh::{BorshDeserialize, BorshSerialize};
+
 use super::{Batch, MAX_SIGNATURES, Operation, Signature, StellarError};
+
+/// The most owners that an account can have.
+pub const MAX_OWNERS: usize = MAX_SIGNATURES;
+
+/// Owners of an account and how many of them have to sign.
+#[derive(Clone, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub struct Owners {
+    keys: Vec<[u8; 32]>,
+    threshold: u8,
+}
+
+impl Owners {
+    /// Checks and keeps owners, in any order. Errors: as for [`setup`].
+    pub fn new(keys: Vec<[u8; 32]>, threshold: u8) -> Result<Self, StellarError> {
+        setup(&keys, threshold)?;
+        Ok(Self { keys, threshold })
+    }
+
+    /// The owners, in the order in which they were given.
+    pub fn keys(&self) -> &[[u8; 32]] {
+        &self.keys
+    }
+
+    /// How many of them have to sign.
+    pub fn threshold(&self) -> u8 {
+        self.threshold
+    }
+
+    /// Whether this is an owner.
+    pub fn contains(&self, key: &[u8; 32]) -> bool {
+        self.keys.contains(key)
+    }
+
+    /// Whether the same ones own the same way, in whatever order.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.threshold == other.threshold
+            && self.keys.len() == other.keys.len()
+            && self.keys.iter().all(|key| other.contains(key))
+    }
+
+    /// What gives an account to these owners; the account's own key signs it, and counts for nothing afterwards.
+    pub fn setup(&self) -> Result<Vec<Operation>, StellarError> {
+        setup(&self.keys, self.threshold)
+    }
+
+    /// What passes an account from these owners to others; these sign it.
+    pub fn become_these(&self, after: &Self) -> Result<Vec<Operation>, StellarError> {
+        change(&self.keys, &after.keys, after.threshold)
+    }
+}
 
 /// What gives an account to `owners`, of whom any `threshold` may act for it. The account's own key signs this once, and
 /// counts for nothing afterwards.
