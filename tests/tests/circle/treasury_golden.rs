@@ -42,7 +42,7 @@ fn the_rows_of_a_wallet_that_pays_and_gets_another_key() {
         "ke", "kf", "kr", "k3h", "k3n", "k3o", "k3c", "kkg", "kki", "kkk", "kkf",
     ];
     expect![[r#"
-        ke    1  3fe913ffdcad348f42fe0ee451a57381cb5202a3184125a1411f283e6a3ed742
+        ke    1  dd15e78f1e1ab6aa09cb9d0d3cf0391e0b8cc747fe5067e9fef91c3306ccd9ad
         kf    1  7c757effa3764b400fa5c1103c89b1e676ee2cd8295d09835d2352e83a49c31b
         kr    6  a9786d89b9e7edeb39469aa5e4624252f44ea0dee77b112a2f180d042f09fa96
         k3h   1  1f125d2a096b1630aebcd17db154182722aa0a59a987fea45089803438aaa9e2
@@ -55,6 +55,22 @@ fn the_rows_of_a_wallet_that_pays_and_gets_another_key() {
         kkf   6  d0597a219b592206d035d95add5e12134e4e9e921d51399154e357249ba56469
     "#]]
     .assert_eq(&rows(&state, &prefixes));
+}
+
+#[test]
+fn the_rows_of_a_wallet_that_guardians_own_on_stellar() {
+    let mut money = Money::owned(1, 1_000);
+    money.person("ann", true);
+    assert!(money.pay(&["ann"], 100));
+    money.circle.settle();
+    let state = money.circle.guardians[0].state();
+    expect![[r#"
+        ke    1  2f1f7f2021f36e5f4f66d51f2bc445d8340f8d7bdce10e5d55853c3ea48a72c7
+        kr    2  0d3c44cd870ff3b20628c24a23d1a9c8b5c98b7754cb8303b8ac4c39c50133bd
+        k3k   9  560d955b28337e507577bf808b6f04ab8807ea9ae69ca45994442f837f12193d
+        k3z  14  7f6935b7fda9d0d7ebb585b2bb2e8e14fc8ae96da2f06a8a8a310b5e70a09d25
+    "#]]
+    .assert_eq(&rows(&state, &["ke", "kr", "k3k", "k3z"]));
 }
 
 #[test]
@@ -111,6 +127,16 @@ fn what_guardians_report() {
             on_chain: 11,
             in_books: 12,
         },
+        Observation::Owned {
+            wallet: "main".into(),
+            address: Address::Stellar {
+                key: Key([13; 32]),
+                muxed: None,
+            },
+            sequence: 14,
+            ledger: 15,
+            coins: 16,
+        },
     ];
     let mut text = String::new();
     for report in &reports {
@@ -131,5 +157,6 @@ fn what_guardians_report() {
         04040000006d61696e010a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0300000054465400 6fe87859d170d12a
         0501000000000000000200000001 e0d42a742de243d3
         06040000006d61696e030000005446540b000000000000000c00000000000000 2c73f296073cb045
+        07040000006d61696e000d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d000e000000000000000f000000000000001000000000000000 8d2a7d60e3d9d7bb
     "#]].assert_eq(&text);
 }

@@ -1,6 +1,7 @@
 //! Accounts that pass to owners, and to other keys.
 
 use super::*;
+use crate::stellar::founding::{self, Founding};
 
 /// One line for each operation; keys by their numbers.
 fn told(operations: &[Operation]) -> String {
@@ -110,6 +111,62 @@ fn an_envelope_takes_as_many_signatures_as_the_threshold_asks_for() {
     };
     assert_eq!(wrong.verify(&hash), Err(StellarError::Signature));
     assert_eq!(envelope(1, &[wrong]), Err(StellarError::Signature));
+}
+
+#[test]
+fn an_account_is_made_and_handed_over_in_one_transaction() {
+    let founding = |starting_stroops| Founding {
+        funder: key(3),
+        sequence: 42,
+        fee_per_op_stroops: 100,
+        time_bounds: TimeBounds {
+            min: 0,
+            max: 1_700_000_000,
+        },
+        account: key(4),
+        starting_stroops,
+        owners: multisig::Owners::new(keys([5, 6]), 2).unwrap(),
+    };
+    let sound = founding(20_000_000);
+    assert_eq!(founding::least_stroops(&sound.owners), 20_000_000);
+    let hash = sound.hash(TESTNET_PASSPHRASE).unwrap();
+    expect!["d5248eaa730f96cc1e2887a8ab5974223a56bdc0c0c1ca728f1997f2d39e9783"]
+        .assert_eq(&hex::encode(hash));
+    let (funder, account) = (sign(3, &hash).bytes, sign(4, &hash).bytes);
+    let envelope = sound.envelope(TESTNET_PASSPHRASE, funder, account);
+    expect!["AAAAAgAAAADtSSjGKNHCxurpAziQWZVhKVknOlxj+TY2wUYUrIc30QAAAZAAAAAAAAAAKgAAAAEAAAAAAAAAAAAAAABlU/EAAAAAAAAAAAQAAAAAAAAAAAAAAADKk6wXBRhwcdZ7g8f/Dv6BCOjsRTBXXXcmh5Mz29q+fAAAAAABMS0AAAAAAQAAAADKk6wXBRhwcdZ7g8f/Dv6BCOjsRTBXXXcmh5Mz29q+fAAAAAUAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAEAAAAAbnoc3Smwt4/ROvTFWY/v9O8qlxZuPKby5Pv8zYBQW/EAAAABAAAAAQAAAADKk6wXBRhwcdZ7g8f/Dv6BCOjsRTBXXXcmh5Mz29q+fAAAAAUAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAEAAAAAiodf/x6zhFFXes1a/uQFRWVo3XyJ4JCGOgVXvHr0nxcAAAABAAAAAQAAAADKk6wXBRhwcdZ7g8f/Dv6BCOjsRTBXXXcmh5Mz29q+fAAAAAUAAAAAAAAAAAAAAAAAAAABAAAAAAAAAAEAAAACAAAAAQAAAAIAAAABAAAAAgAAAAAAAAAAAAAAAAAAAAKshzfRAAAAQOMejTaLvSaWsOndn7fK6CUEf1Gvo/zoHtB5UDlhEZmwK3UDOGGYFdW+jcBLDlOXkOA+5wXsZtLOqLC0c+hHaAzb2r58AAAAQNoK9PcSYWewlxXcNCQAotJxwO+v9v6zaCDypEB/kQ69Gpk6hn3Y0A2eg8I1DRJQigLhg34zdxdYyJs9k6VJ6Q4="].assert_eq(&envelope.unwrap());
+    assert_eq!(
+        sound.envelope(TESTNET_PASSPHRASE, account, funder),
+        Err(StellarError::Signature)
+    );
+    expect!["operation 0 is to make an account with less than it has to keep; give it 0.5 XLM for each owner and 1 XLM more at least"].assert_eq(
+        &founding(19_999_999)
+            .hash(TESTNET_PASSPHRASE)
+            .unwrap_err()
+            .to_string(),
+    );
+}
+
+#[test]
+fn owners_are_the_same_in_any_order() {
+    let owners = |numbers: &[u8], threshold| {
+        multisig::Owners::new(keys(numbers.iter().copied()), threshold).unwrap()
+    };
+    let three = owners(&[1, 2, 3], 2);
+    assert!(three.is_same(&owners(&[3, 1, 2], 2)));
+    for other in [
+        owners(&[1, 2, 3], 3),
+        owners(&[1, 2], 2),
+        owners(&[1, 2, 4], 2),
+    ] {
+        assert!(!three.is_same(&other) && !other.is_same(&three));
+    }
+    expect![[r#"
+        key 1 weighs 0
+        key 4 weighs 1
+        master 0, thresholds 3 3 3
+    "#]]
+    .assert_eq(&told(&three.become_these(&owners(&[2, 3, 4], 3)).unwrap()));
 }
 
 #[test]
