@@ -88,6 +88,7 @@ def main():
     parser.add_argument("--rows", type=int, required=True)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--guardians", default="9")
+    parser.add_argument("--signers", default="group", help="who signs for the wallet: group or multisig")
     parser.add_argument("--short-escrow", action="store_true", help="give some consumers less than they owe")
     arguments = parser.parse_args()
     rng = random.Random(arguments.seed)
@@ -117,12 +118,15 @@ def main():
                 escrow[consumer] = rng.randrange(needed[consumer] + 1)
             text = lambda value: f"{value // 10**7}.{value % 10**7:07d}"
             options = ["--escrow", ",".join(f"{name}={text(value)}" for name, value in sorted(escrow.items()))]
+        options += ["--signers", arguments.signers]
         day = ["--guardians", arguments.guardians, "--ious", "batch.iou", "--keys", "keys/", *options, "--json"]
         # Without --until it stays up, and its ledger with it.
         with subprocess.Popen([arguments.circle, "devnet", *day], cwd=folder, stdout=subprocess.PIPE) as devnet:
             try:
                 document = json.loads(devnet.stdout.readline())
                 check(document, ious, escrow, int(arguments.guardians))
+                if arguments.signers == "multisig":
+                    check_owners(document)
             finally:
                 devnet.send_signal(signal.SIGINT)
         assert devnet.returncode == 0, f"the circle ended with {devnet.returncode}"
@@ -145,7 +149,7 @@ def check(document, ious, escrow, guardians):
         if payout["purpose"] != "pay":
             continue
         paying += 1
-        check_envelope(payout)
+        check_envelope({**payout, "signers": signers(document, payout)})
         assert taken["envelope_xdr"] == payout["envelope_xdr"], "the ledger took other bytes than the circle signed"
         for line in payout["lines"]:
             lines[line["account"]] += units(line["amount"])
@@ -163,6 +167,25 @@ def check(document, ious, escrow, guardians):
     print(
         f"    {len(ious)} IOUs, {len(lines)} farmers paid in {paying} payouts, verified and read back, {len(reported)} pairs still owe"
     )
+
+
+def signers(document, payout):
+    """Whose signatures the envelope of a payout carries, by address."""
+    [wallet] = document["wallets"]
+    keys = {owner["guardian"]: owner["address"] for owner in wallet.get("owners", [])}
+    return [keys[guardian] for guardian in payout["signed_by"]] if keys else [payout["wallet"]]
+
+
+def check_owners(document):
+    """The guardians own the wallet's account, enough of them are asked for, and nobody else has a say."""
+    [wallet] = document["wallets"]
+    account = Server(document["chain"]["horizon"]).accounts().account_id(wallet["account"]).call()
+    weights = {signer["key"]: signer["weight"] for signer in account["signers"]}
+    assert weights.pop(wallet["account"]) == 0, "the account's own key has a say"
+    owners = [owner["address"] for owner in wallet["owners"]]
+    assert len(owners) == document["guardians"] and weights == dict.fromkeys(owners, 1), weights
+    needed = document["guardians"] * 2 // 3 + 1
+    assert wallet["owners_needed"] == needed and set(account["thresholds"].values()) == {needed}, account["thresholds"]
 
 
 def held(server, address, asset):

@@ -207,18 +207,21 @@ fn printed(example: &str) -> anyhow::Result<std::fs::File> {
 fn stellar_sdk(python: &PathBuf) -> anyhow::Result<()> {
     let script = root().join("tests").join("peers").join("random_day.py");
     let circle = circle();
-    for (rows, seed, short) in [
-        ("1", "1", false),
-        ("40", "2", true),
-        ("700", "3", true),
-        ("5000", "4", false),
+    for (rows, seed, short, signers) in [
+        ("1", "1", false, "group"),
+        ("40", "2", true, "multisig"),
+        ("700", "3", true, "group"),
+        ("5000", "4", false, "group"),
     ] {
         let mut command = program(python, &[]);
-        command
-            .arg(&script)
-            .arg("--circle")
-            .arg(&circle)
-            .args(["--rows", rows, "--seed", seed]);
+        command.arg(&script).arg("--circle").arg(&circle).args([
+            "--rows",
+            rows,
+            "--seed",
+            seed,
+            "--signers",
+            signers,
+        ]);
         if short {
             command.arg("--short-escrow");
         }

@@ -4,12 +4,16 @@ use std::fmt;
 
 use circle::genesis::Genesis;
 use circle::ids::Key;
+use ed25519_zebra::SigningKey;
 use serde::Serialize;
 use treasury_protocol::ceremony::{CeremonyId, GroupKey, KeyShare};
+use treasury_protocol::ethereum::OwnerKey;
 
 use super::document::Backup;
+use crate::api::treasury::{Owner, Wallet};
 use crate::api::types::Ceremony;
 use crate::keyring;
+use crate::node::secrets::{ETHEREUM_OWNER, STELLAR_OWNER};
 
 /// How something stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -65,6 +69,8 @@ pub struct Public {
     pub guardians: Vec<(String, String)>,
     /// How the keys of its wallets were made.
     pub ceremonies: Vec<Ceremony>,
+    /// Its wallets.
+    pub wallets: Vec<Wallet>,
 }
 
 impl Public {
@@ -86,6 +92,12 @@ pub fn check(backup: &Backup, public: &Public) -> Coverage {
             .position(|member| Some(&member.key) == own_key);
         if let Some(index) = index {
             rows.extend(share(backup, ceremony, index + 1));
+        }
+    }
+    for wallet in &public.wallets {
+        let own = |owner: &&Owner| owner.guardian == backup.guardian;
+        if let Some(owner) = wallet.owners.iter().find(own) {
+            rows.push(owned(backup, wallet, owner));
         }
     }
     let fails = |row: &Row| matches!(row.standing, Standing::Missing | Standing::Wrong);
@@ -194,6 +206,66 @@ fn share(backup: &Backup, ceremony: &Ceremony, index: usize) -> Option<Row> {
             format!("the share of ceremony {number} is damaged"),
         ),
     }
+}
+
+/// The key by which the guardian owns a wallet.
+fn owned(backup: &Backup, wallet: &Wallet, owner: &Owner) -> Row {
+    let (place, address) = match &*wallet.chain {
+        "stellar" => (
+            STELLAR_OWNER,
+            stellar_address as fn(&[u8; 32]) -> Option<String>,
+        ),
+        _ => (
+            ETHEREUM_OWNER,
+            ethereum_address as fn(&[u8; 32]) -> Option<String>,
+        ),
+    };
+    let secret = backup.secret(&format!("secrets/{place}"));
+    let found = secret.map(|bytes| {
+        <[u8; 32]>::try_from(bytes)
+            .ok()
+            .and_then(|key| address(&key))
+    });
+    let (standing, why) = match found {
+        None => (
+            Standing::Missing,
+            "the key by which the guardian owns it is not in it; back up again".to_owned(),
+        ),
+        Some(None) => (
+            Standing::Wrong,
+            "the key by which the guardian owns it is damaged".to_owned(),
+        ),
+        Some(Some(address)) if address == owner.address => (
+            Standing::Covered,
+            format!(
+                "the key is that of the owner {address}; {} of {} sign",
+                wallet.owners_needed.unwrap_or_default(),
+                wallet.owners.len()
+            ),
+        ),
+        Some(Some(address)) => (
+            Standing::Wrong,
+            format!(
+                "the key is that of {address}, and the owner is {}",
+                owner.address
+            ),
+        ),
+    };
+    Row {
+        what: format!("wallet {}", wallet.name),
+        standing,
+        why,
+    }
+}
+
+fn stellar_address(seed: &[u8; 32]) -> Option<String> {
+    let key = Key::of(&SigningKey::from(*seed));
+    Some(treasury_protocol::stellar::address(&key.0))
+}
+
+fn ethereum_address(secret: &[u8; 32]) -> Option<String> {
+    let key = OwnerKey::from_bytes(secret).ok()?;
+    Some(key.address().to_string())
 }
 
 /// The key of a ceremony that is done.

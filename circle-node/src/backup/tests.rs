@@ -9,6 +9,7 @@ use treasury_protocol::ceremony::keygen::{Conclusion, Keygen, Participant, Phase
 use treasury_protocol::ceremony::{CeremonyId, KeyShare};
 
 use super::*;
+use crate::api::treasury::Wallet;
 use crate::api::types::{Ceremony, CeremonyMember};
 use crate::config::{Config, Home, Ordering, SecretsConfig};
 use crate::genesis_file;
@@ -163,6 +164,15 @@ impl Place {
 }
 
 fn standings(backup: &Backup, genesis: &Genesis, ceremonies: &[Ceremony]) -> Vec<Standing> {
+    standings_with(backup, genesis, ceremonies, Vec::new())
+}
+
+fn standings_with(
+    backup: &Backup,
+    genesis: &Genesis,
+    ceremonies: &[Ceremony],
+    wallets: Vec<Wallet>,
+) -> Vec<Standing> {
     let members = genesis.members.iter();
     let public = Public {
         genesis: genesis.clone(),
@@ -170,12 +180,63 @@ fn standings(backup: &Backup, genesis: &Genesis, ceremonies: &[Ceremony]) -> Vec
             .map(|member| (member.name.clone(), hex::encode(member.key.0)))
             .collect(),
         ceremonies: ceremonies.to_vec(),
+        wallets,
     };
     let coverage = check(backup, &public);
     let standings: Vec<Standing> = coverage.rows.iter().map(|row| row.standing).collect();
     let fine = |one: &Standing| matches!(one, Standing::Covered | Standing::Pending);
     assert_eq!(coverage.complete, standings.iter().all(fine));
     standings
+}
+
+/// A wallet that g1 owns by this address, and one that it does not own.
+fn owned(chain: &str, address: String) -> Vec<Wallet> {
+    let wallet = |guardian: &str| {
+        serde_json::json!({
+            "name": "own", "chain": chain, "network": "", "account": null, "signers": "", "change": null,
+            "ceremony": null, "waiting_for": [], "next_sequence": null, "holdings": [], "fees": 0,
+            "check_from": [], "confirmations": 0, "paused": null, "owners_needed": 7,
+            "owners": [{ "guardian": guardian, "address": address }],
+        })
+    };
+    let read = |document| serde_json::from_value(document).unwrap();
+    vec![read(wallet("g1")), read(wallet("g2"))]
+}
+
+#[test]
+fn the_keys_by_which_a_guardian_owns_wallets_are_drilled() {
+    use Standing::{Covered, Missing, Wrong};
+    let place = Place::new("ours");
+    let key = [5; 32];
+    let on_stellar =
+        treasury_protocol::stellar::address(&Key::of(&ed25519_zebra::SigningKey::from(key)).0);
+    let on_ethereum = treasury_protocol::ethereum::OwnerKey::from_bytes(&key).unwrap();
+    for (chain, file, address) in [
+        ("stellar", "owner-stellar", on_stellar),
+        (
+            "ethereum",
+            "owner-ethereum",
+            on_ethereum.address().to_string(),
+        ),
+    ] {
+        let path = place.home().secrets().join(file);
+        let drill = |wanted: Standing| {
+            let found = standings_with(
+                &place.backup(&[]),
+                &place.genesis,
+                &[],
+                owned(chain, address.clone()),
+            );
+            assert_eq!(found, [Covered, Covered, wanted], "{chain}");
+        };
+        drill(Missing);
+        place.lock.write(&path, &[6; 32]).unwrap();
+        drill(Wrong);
+        place.lock.write(&path, &[6; 31]).unwrap();
+        drill(Wrong);
+        place.lock.write(&path, &key).unwrap();
+        drill(Covered);
+    }
 }
 
 #[test]

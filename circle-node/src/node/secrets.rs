@@ -22,6 +22,8 @@ use crate::vault::Lock;
 
 /// The file with the key by which a guardian owns accounts on Stellar.
 pub const STELLAR_OWNER: &str = "owner-stellar";
+/// The file with the key by which a guardian owns Safes.
+pub const ETHEREUM_OWNER: &str = "owner-ethereum";
 
 /// The directory of one node's secrets.
 pub struct Secrets {
@@ -91,12 +93,12 @@ impl Secrets {
 
     /// The key by which this guardian owns Safes.
     pub fn owner_key(&self) -> Result<Option<OwnerKey>, Problem> {
-        self.ethereum_key("owner-ethereum")
+        self.ethereum_key(ETHEREUM_OWNER)
     }
 
     /// The key by which this guardian owns Safes; drawn and kept if there is none.
     pub fn new_owner_key(&self) -> Result<OwnerKey, Problem> {
-        self.kept_ethereum_key("owner-ethereum")
+        self.kept_ethereum_key(ETHEREUM_OWNER)
     }
 
     /// The key by which this guardian owns accounts on Stellar.

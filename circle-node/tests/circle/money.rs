@@ -2,6 +2,7 @@
 
 mod bump;
 mod faults;
+mod multisig;
 pub mod nine;
 mod rotation;
 
@@ -196,6 +197,7 @@ fn a_payout_is_paid_once_whatever_dies_or_lies_on_its_way() {
     assert_eq!(wallet["paused"], Value::Null, "{payouts}");
     assert_eq!(wallet["holdings"][0]["amount"], paying.left().as_str());
     approves(&paying);
+    multisig::guardians_own_a_wallet(&paying);
 }
 
 fn killed_before_the_ledger_hears_of_it(paying: &mut Paying) {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use threescript::value::render_time;
 
 use crate::api::client::Client;
-use crate::api::types::{At, Ceremonies, Status};
+use crate::api::types::{At, Ceremonies, Payouts, Status};
 use crate::backup::{Backup, Coverage, Public};
 use crate::problem::Problem;
 use crate::vault::{self, SealError, Source};
@@ -55,12 +55,14 @@ impl Opening {
 /// What a node says about the keys of the circle.
 pub async fn public(client: &Client) -> Result<Public, Problem> {
     let found: At<Ceremonies> = client.get("/v1/ceremonies").await?;
+    let payouts: At<Payouts> = client.get("/v1/payouts").await?;
     let status: Status = client.get("/v1/status").await?;
     let guardians = status.guardians.into_iter();
     Ok(Public {
         genesis: client.genesis().await?,
         guardians: guardians.map(|one| (one.name, one.key)).collect(),
         ceremonies: found.answer.ceremonies,
+        wallets: payouts.answer.wallets,
     })
 }
 
