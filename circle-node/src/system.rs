@@ -46,6 +46,8 @@ pub fn log_to_stderr() {
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
+        // It would say so on stderr, and panic: whoever reads may be gone, as after `circle start | head`, and the node goes on.
+        .log_internal_errors(false)
         .try_init();
 }
 

@@ -38,8 +38,8 @@ const TFT_ISSUER: &str = "GBOVQKJYHXRR3DX6NOX2RRYFRCUMSADGDESTDNBDS6CDVLGVESRTAC
 ///
 ///    circle init --home my-home --guardian ada --genesis genesis.json && circle start --home my-home
 ///
-/// Who joins later does steps 1 and 3 with the genesis of the circle, and is told what the circle has to decide. The node may
-/// be started before: it follows once the circle has admitted it.
+/// Who joins later does steps 1 and 3 with the genesis of the circle, and gets a file with what the circle has to decide. The node
+/// may be started before: it follows once the circle has admitted it.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
@@ -241,9 +241,15 @@ fn home(args: &Args, guardian: &str) -> Result<(), Problem> {
     setup::join(&home, joining)?;
     kept.encrypt_what_is_there(&home)?;
     let digest = hex::encode(parsed.digest());
+    let admission_file = home.path().join(format!("{guardian}.admission.md"));
+    if let Some(admission) = &admission {
+        std::fs::write(&admission_file, format!("{admission}\n"))
+            .map_err(|error| Problem::file("write", &admission_file, error))?;
+    }
     if args.json {
+        let file = admission.as_ref().map(|_| &admission_file);
         output::print_json(
-            &json!({ "home": home.path(), "circle": parsed.circle.to_string(), "digest": digest, "admission": admission }),
+            &json!({ "home": home.path(), "circle": parsed.circle.to_string(), "digest": digest, "admission": admission, "admission_file": file }),
         );
     } else {
         output::print(format!(
@@ -253,7 +259,8 @@ fn home(args: &Args, guardian: &str) -> Result<(), Problem> {
         ));
         if let Some(admission) = admission {
             output::print(format!(
-                "{guardian} is no founder. The circle has to decide, by a vote or with the signatures of more than two thirds:\n  {admission}"
+                "{guardian} is no founder. The circle has to decide, by a vote or with the signatures of more than two thirds:\n  {admission}\nThat is in {} for whoever proposes it; it holds nothing secret.",
+                admission_file.display()
             ));
         }
         output::print(format!(

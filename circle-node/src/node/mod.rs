@@ -8,6 +8,7 @@
 //! Many nodes may live in one process: each has two threads of its own and shares the runtime.
 
 mod agent;
+mod alarm;
 pub mod answers;
 pub mod core;
 mod execution;

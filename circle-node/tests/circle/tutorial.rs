@@ -1,4 +1,4 @@
-//! The pages `docs/tutorial.md` and `docs/treasury.md`, followed to the letter.
+//! The pages of `docs` that are for people with a terminal, followed to the letter.
 
 use std::path::Path;
 
@@ -10,6 +10,11 @@ fn follow(page: &str) {
 #[test]
 fn the_tutorial_does_what_it_shows() {
     follow("../docs/tutorial.md");
+}
+
+#[test]
+fn the_page_about_guardians_does_what_it_shows() {
+    follow("../docs/guardians.md");
 }
 
 #[test]

@@ -28,6 +28,7 @@ use tokio::sync::watch;
 use treasury_protocol::ceremony::CeremonyId;
 use treasury_protocol::ceremony::sign::{Message, SigningNonces};
 
+use super::alarm::Alarm;
 use super::core::{Core, Rows};
 use super::secrets::Secrets;
 use crate::problem::Problem;
@@ -100,6 +101,8 @@ pub fn start(
 ) -> std::io::Result<std::thread::JoinHandle<()>> {
     let name = format!("agent {}", core.name());
     std::thread::Builder::new().name(name).spawn(move || {
+        let failing = core.clone();
+        let _alarm = Alarm::new("agent", move |problem| failing.fail(problem));
         let mut executed = core.executed();
         let mut agent = Agent::new(core, secrets, runtime.clone());
         loop {

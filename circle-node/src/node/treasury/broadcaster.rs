@@ -10,11 +10,16 @@ use tokio::sync::watch;
 
 use super::client::{Client, Sent};
 use super::link::Link;
+use crate::node::alarm::Alarm;
 use crate::node::core::Core;
 use crate::problem::Problem;
 
 /// Sends what is signed until `stop` changes or the node fails.
 pub async fn broadcast(core: Arc<Core>, link: Arc<Link>, mut stop: watch::Receiver<bool>) {
+    let failing = core.clone();
+    let _alarm = Alarm::new("broadcaster to a chain", move |problem| {
+        failing.fail(problem)
+    });
     let mut broadcaster = Broadcaster {
         core,
         link,

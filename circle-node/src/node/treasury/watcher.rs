@@ -15,6 +15,7 @@ use super::client::Asked;
 use super::cursors::Cursors;
 use super::link::{Link, Network};
 use super::{Found, Subject};
+use crate::node::alarm::Alarm;
 use crate::node::core::Core;
 use crate::problem::Problem;
 
@@ -35,6 +36,8 @@ pub async fn watch(
     directory: PathBuf,
     mut stop: watch::Receiver<bool>,
 ) {
+    let failing = core.clone();
+    let _alarm = Alarm::new("watcher of a chain", move |problem| failing.fail(problem));
     let name = format!("{}-{number}", link.network().kind);
     let cursors = match Cursors::open(&directory, &name) {
         Ok(cursors) => cursors,
