@@ -271,6 +271,16 @@ fn declare_all() -> Vec<Signature> {
                     Type::Int,
                     "how many have to sign; 0 for the quorum",
                 ),
+                (
+                    "address",
+                    Type::Text,
+                    "a Safe that the guardians own already; empty for a new one",
+                ),
+                (
+                    "from_block",
+                    Type::Int,
+                    "from which block on payments to a Safe that was there already count",
+                ),
             ],
         ),
         declare(
@@ -404,12 +414,16 @@ fn declare_all() -> Vec<Signature> {
 
 fn declare(actor: &str, name: &str, params: &[(&str, Type, &str)]) -> Signature {
     // What the circle would choose by itself.
-    let default = |name: &str| match (actor, name) {
-        ("ceremony" | "treasury", "threshold") | ("policy", "height") => Some(Value::Int(0)),
-        ("ceremony", "sequence") => Some(Value::Int(-1)),
-        ("treasury", "memo") => Some(Value::Text(String::new())),
-        ("treasury", "contracts" | "key") => Some(Value::Bytes(Vec::new())),
-        ("circle", "addresses") => Some(Value::List(Vec::new())),
+    let default = |param: &str| match (actor, name, param) {
+        ("ceremony" | "treasury", _, "threshold" | "from_block") | ("policy", _, "height") => {
+            Some(Value::Int(0))
+        }
+        ("ceremony", _, "sequence") => Some(Value::Int(-1)),
+        ("treasury", _, "memo") | ("treasury", "safe", "address") => {
+            Some(Value::Text(String::new()))
+        }
+        ("treasury", _, "contracts" | "key") => Some(Value::Bytes(Vec::new())),
+        ("circle", _, "addresses") => Some(Value::List(Vec::new())),
         _ => None,
     };
     let params = params

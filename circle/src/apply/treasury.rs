@@ -104,6 +104,8 @@ fn by_circle(session: &mut Session, name: &str, arguments: &Arguments<'_>) -> Re
             contracts(arguments.bytes("contracts")?)?,
             u32::try_from(arguments.number("threshold")?)
                 .map_err(|_| Rejection::new("wallet.threshold", "the threshold is too large"))?,
+            arguments.text("address")?,
+            arguments.number("from_block")?,
         )?,
         "multisig" => treasury::open_multisig(
             session,

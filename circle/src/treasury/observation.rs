@@ -5,8 +5,10 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use threescript::value::{Amount, AssetCode, Value};
+use treasury_protocol::ethereum::{self, Owners};
 
 use super::life::{self, Inclusion, emit};
+use super::owners;
 use super::pause;
 use super::payee::{self, Address};
 use super::payout::{
@@ -123,6 +125,15 @@ pub enum Observation {
         /// What it held then of the chain's own coin, in minor units. It held nothing else.
         coins: i64,
     },
+    /// The Safe of a wallet is there, and belongs to its owners and to nobody else.
+    Linked {
+        /// The wallet.
+        wallet: String,
+        /// The Safe nonce that its last transaction used; -1 before the first.
+        sequence: i64,
+        /// The owners, in the order in which the Safe links them: each later change of owners has to name who stands before whom.
+        owners: Vec<ethereum::Address>,
+    },
 }
 
 impl Observation {
@@ -130,9 +141,9 @@ impl Observation {
     pub fn subject(&self) -> Hash {
         let name = "guardian-circle/v1/observed";
         match self {
-            Self::Opened { wallet, .. } | Self::Owned { wallet, .. } => {
-                digest(name, &("opened", wallet))
-            }
+            Self::Opened { wallet, .. }
+            | Self::Owned { wallet, .. }
+            | Self::Linked { wallet, .. } => digest(name, &("opened", wallet)),
             Self::Included { transaction, .. } | Self::Lost { transaction, .. } => *transaction,
             Self::Received {
                 wallet, operation, ..
@@ -228,7 +239,7 @@ fn check(rows: &Overlay, observation: &Observation) -> Result<(), Failure> {
     match observation {
         Observation::Opened { wallet, sequence } => {
             let named = waiting(rows, wallet, *sequence)?;
-            let by_itself = !matches!(named.scheme, Scheme::Multisig { .. });
+            let by_itself = matches!(named.scheme, Scheme::Group { .. });
             require(by_itself, "observation.owners", || {
                 format!("say of {wallet} whose it is, too")
             })?;
@@ -249,6 +260,24 @@ fn check(rows: &Overlay, observation: &Observation) -> Result<(), Failure> {
             require(*coins >= 0, "observation.amount", || {
                 "nobody holds less than nothing".into()
             })?;
+        }
+        Observation::Linked {
+            wallet,
+            sequence,
+            owners,
+        } => {
+            let named = waiting(rows, wallet, *sequence)?;
+            let sorted = |owners: &[ethereum::Address]| {
+                let mut owners = owners.to_vec();
+                owners.sort_unstable();
+                owners
+            };
+            let expected = named.owners().map(|owners| sorted(owners.addresses()));
+            require(
+                expected.is_some_and(|expected| expected == sorted(owners)),
+                "observation.owners",
+                || format!("{wallet} is to belong to others; nobody waits for a Safe of these"),
+            )?;
         }
         Observation::Included {
             payout,
@@ -291,9 +320,7 @@ fn check(rows: &Overlay, observation: &Observation) -> Result<(), Failure> {
         } => {
             let paid = known(rows, wallet)?;
             // Until then anybody may have named it.
-            let theirs =
-                !matches!(paid.scheme, Scheme::Multisig { .. }) || paid.next_sequence.is_some();
-            require(theirs, "observation.early", || {
+            require(paid.is_held(), "observation.early", || {
                 format!("nobody knows yet whether that account is the one of {wallet}")
             })?;
             require(amount.units > 0, "observation.amount", || {
@@ -428,6 +455,11 @@ fn conclude(session: &mut Session, observation: &Observation) -> Result<(), Fail
             coins,
             ..
         } => owned(session, wallet, *sequence, *ledger, *coins),
+        Observation::Linked {
+            wallet,
+            sequence,
+            owners,
+        } => linked(session, wallet, *sequence, owners),
         Observation::Included {
             payout,
             ledger,
@@ -560,6 +592,25 @@ fn owned(
         let book = format!("wallet:{name}");
         receive(&mut session.rows, height, name, &book, &amount, "opening")?;
     }
+    opened(session, name, sequence)
+}
+
+/// The Safe of a wallet is its owners', who are from now on known in its own order.
+fn linked(
+    session: &mut Session,
+    name: &str,
+    sequence: i64,
+    order: &[ethereum::Address],
+) -> Result<(), Failure> {
+    let mut wallet = known(&session.rows, name)?;
+    if let Scheme::Safe {
+        owners: Some(owners),
+    } = &mut wallet.scheme
+    {
+        let linked = Owners::new(order.to_vec(), owners.threshold());
+        *owners = linked.map_err(owners::refused)?;
+    }
+    wallet.put(&mut session.rows);
     opened(session, name, sequence)
 }
 

@@ -242,9 +242,11 @@ fn settle_safes(session: &mut Session) -> Result<(), Failure> {
             continue;
         };
         *owners = Some(Owners::new(addresses.clone(), needed).map_err(refused)?);
-        wallet.address = wallet
-            .setup(circle)
-            .map(|setup| Address::Ethereum(setup.address()));
+        if wallet.address.is_none() {
+            wallet.address = wallet
+                .new_safe(circle)
+                .map(|setup| Address::Ethereum(setup.address()));
+        }
         wallet.put(&mut session.rows);
     }
     Ok(())

@@ -141,8 +141,30 @@ impl Wallet {
         digest("guardian-circle/v1/safe", &(circle, &self.name))
     }
 
-    /// The Safe as it is, or will be, deployed, once its owners are known.
+    /// The owners of its Safe, once each guardian has named its key.
+    pub fn owners(&self) -> Option<&Owners> {
+        match &self.scheme {
+            Scheme::Safe { owners } => owners.as_ref(),
+            Scheme::Group { .. } | Scheme::Multisig { .. } => None,
+        }
+    }
+
+    /// Whether what arrives there is the circle's. Of an account that somebody named, nobody knows whose it is until a quorum saw
+    /// that.
+    pub fn is_held(&self) -> bool {
+        self.next_sequence.is_some() || self.ceremony().is_some()
+    }
+
+    /// The Safe as anybody can deploy it, once its owners are known. Nothing for a Safe that was there before the circle took
+    /// it over, or whose owners changed.
     pub fn setup(&self, circle: CircleId) -> Option<Setup> {
+        let setup = self.new_safe(circle)?;
+        let address = Address::Ethereum(setup.address());
+        (self.address == Some(address)).then_some(setup)
+    }
+
+    /// A new Safe of its owners.
+    pub(super) fn new_safe(&self, circle: CircleId) -> Option<Setup> {
         match (&self.chain, &self.scheme) {
             (
                 Chain::Ethereum { contracts, .. },
@@ -269,13 +291,17 @@ pub(crate) fn open_wallet(
     Ok(())
 }
 
-/// Opens a wallet that is a Safe with one owner per guardian. Its address follows when each has named its key.
+/// Opens a wallet that is a Safe with one owner per guardian: a new one, whose address follows when each has named its key, or
+/// the one at `address`, to which payments count from `from_block` on. It pays nothing until a quorum saw that it belongs to
+/// just these owners.
 pub(crate) fn open_safe(
     session: &mut Session,
     name: &str,
     chain_id: u64,
     contracts: Contracts,
     threshold: u32,
+    address: &str,
+    from_block: u64,
 ) -> Result<(), Failure> {
     check_threshold(session.context.members(), threshold)?;
     require(chain_id > 0, "wallet.chain", || {
@@ -291,7 +317,39 @@ pub(crate) fn open_safe(
         Scheme::Safe { owners: None },
         threshold,
     )?;
+    require(
+        address.is_empty() == (from_block == 0),
+        "wallet.from_block",
+        || {
+            "name the address of a Safe that is there already together with the block from which on payments to it count, or neither".into()
+        },
+    )?;
+    if !address.is_empty() {
+        name_safe(&mut session.rows, name, address, from_block)?;
+    }
     super::owners::settle(session)
+}
+
+/// Lets a wallet be a Safe that is there already. What it holds before `from_block` is nobody's until the circle says so.
+fn name_safe(
+    rows: &mut Overlay,
+    name: &str,
+    address: &str,
+    from_block: u64,
+) -> Result<(), Failure> {
+    let address = Address::parse("ethereum", address)?;
+    let mut wallet = known(rows, name)?;
+    let taken = wallets(rows)?
+        .into_iter()
+        .find(|other| other.chain == wallet.chain && other.address.as_ref() == Some(&address));
+    if let Some(other) = taken {
+        let message = format!("the wallet {} is that Safe already; use it", other.name);
+        return Err(Rejection::new("wallet.address", message).into());
+    }
+    wallet.address = Some(address);
+    wallet.since = from_block - 1;
+    wallet.put(rows);
+    Ok(())
 }
 
 /// Opens a wallet on Stellar that each guardian owns with a key of its own. Whoever funds it makes its account when each has

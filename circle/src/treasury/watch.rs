@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use threescript::value::AssetCode;
+use treasury_protocol::ethereum;
 
 use super::observation::{Observation, seen};
 use super::payee::{Address, receives};
@@ -175,11 +176,26 @@ impl Question {
         }
     }
 
+    /// What is reported of the Safe of a wallet, if it belongs to its owners and to nobody else; `sequence` is the number that its last
+    /// transaction used, `owners` are in the order of the Safe.
+    pub fn linked(&self, sequence: i64, owners: Vec<ethereum::Address>) -> Option<Observation> {
+        match self {
+            Self::Account { wallet } if matches!(wallet.scheme, Scheme::Safe { .. }) => {
+                Some(Observation::Linked {
+                    wallet: wallet.name.clone(),
+                    sequence,
+                    owners,
+                })
+            }
+            _ => None,
+        }
+    }
+
     /// What is reported of the account of a wallet; `sequence` is the number that its last transaction used. Nothing of one that
-    /// somebody named: see [`Question::owned`].
+    /// guardians own: see [`Question::owned`] and [`Question::linked`].
     pub fn account(&self, sequence: i64) -> Option<Observation> {
         match self {
-            Self::Account { wallet } if !matches!(wallet.scheme, Scheme::Multisig { .. }) => {
+            Self::Account { wallet } if matches!(wallet.scheme, Scheme::Group { .. }) => {
                 Some(Observation::Opened {
                     wallet: wallet.name.clone(),
                     sequence,

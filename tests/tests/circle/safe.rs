@@ -1,5 +1,7 @@
 //! Payouts from a Safe, against a Safe in memory that holds what the contract holds: owners, a nonce, tokens.
 
+mod adoption;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::membership::{admit, bench, in_force, remove};
@@ -13,7 +15,7 @@ use guardian_tests::{CHAIN_ID, Simulation, TOKEN, act, policies, tft};
 use threescript::action::Action;
 use threescript::value::{Amount, Value};
 use treasury_protocol::ethereum::{
-    self, Address as Account, Contracts, Meaning, OwnerKey, message_hash,
+    self, Address as Account, Call, Contracts, Meaning, OwnerKey, Owners, message_hash,
 };
 
 /// What the chain knows of the Safe.
@@ -39,26 +41,25 @@ impl Safe {
         owners.len() >= self.threshold && owners.len() == signatures.len()
     }
 
-    /// A Safe puts whom it takes in before all others, and whom it swaps in into the place of who goes.
-    fn change(&mut self, change: Meaning) {
-        match change {
-            Meaning::AddOwner { owner, threshold } => {
-                self.owners.insert(0, owner);
-                self.threshold = usize::try_from(threshold).unwrap();
-            }
+    /// A Safe puts whom it takes in before all others, and whom it swaps in into the place of who goes. Whoever removes or swaps
+    /// one has to name the one before, in the Safe's own order.
+    fn change(&mut self, safe: Account, call: &Call) {
+        let mut owners = Owners::new(self.owners.clone(), self.threshold as u32).unwrap();
+        let number = |threshold| u32::try_from(threshold).unwrap();
+        let accepted = match call.meaning(safe) {
+            Meaning::AddOwner { owner, threshold } => owners.add(safe, owner, number(threshold)),
             Meaning::RemoveOwner { owner, threshold } => {
-                self.owners.retain(|one| *one != owner);
-                self.threshold = usize::try_from(threshold).unwrap();
+                owners.remove(safe, owner, number(threshold))
             }
-            Meaning::SwapOwner { old, new } => {
-                let place = self.owners.iter_mut().find(|one| **one == old).unwrap();
-                *place = new;
-            }
+            Meaning::SwapOwner { old, new } => owners.swap(safe, old, new),
             Meaning::ChangeThreshold { threshold } => {
-                self.threshold = usize::try_from(threshold).unwrap();
+                owners.change_threshold(safe, number(threshold))
             }
             other => panic!("{other:?}"),
-        }
+        };
+        assert_eq!(accepted.as_ref(), Ok(call), "the Safe reverts");
+        self.owners = owners.addresses().to_vec();
+        self.threshold = owners.threshold() as usize;
     }
 }
 
@@ -67,31 +68,47 @@ struct Money {
     safe: Safe,
 }
 
+/// `treasury.safe`, for a new Safe or the one at this address.
+fn open(wallet: &str, address: &str) -> Action {
+    act(
+        "treasury",
+        "safe",
+        vec![
+            ("wallet", Value::Text(wallet.into())),
+            ("chain_id", Value::Int(CHAIN_ID as i64)),
+            ("contracts", Value::Bytes(encode(&Contracts::CANONICAL_L2))),
+            ("threshold", Value::Int(0)),
+            ("address", Value::Text(address.into())),
+            (
+                "from_block",
+                Value::Int(i64::from(!address.is_empty()) * 500),
+            ),
+        ],
+    )
+}
+
 impl Money {
     fn new(seed: u64, units: u64) -> Self {
+        Self::with(seed, units, "", |_| {})
+    }
+
+    /// With a Safe that is there already and links its owners in another order.
+    fn with(seed: u64, units: u64, address: &str, order: fn(&mut [Account])) -> Self {
         let mut sources = policies();
         sources.push(PAYER.to_owned());
         let mut money = Self {
             circle: Simulation::with_policies(9, seed, None, sources),
             safe: Safe::default(),
         };
-        let open = act(
-            "treasury",
-            "safe",
-            vec![
-                ("wallet", Value::Text("main".into())),
-                ("chain_id", Value::Int(CHAIN_ID as i64)),
-                ("contracts", Value::Bytes(encode(&Contracts::CANONICAL_L2))),
-                ("threshold", Value::Int(0)),
-            ],
-        );
-        assert!(money.circle.act_as_circle(vec![open]).is_ok());
+        let opened = money.circle.act_as_circle(vec![open("main", address)]);
+        assert!(opened.is_ok(), "{opened:?}");
         let address = money.address();
         money.safe.tokens.insert(address, units * 100);
         let keys = money.circle.guardians.iter();
         money.safe.owners = keys
             .map(|guardian| guardian.owner_key().address())
             .collect();
+        order(&mut money.safe.owners);
         money.safe.threshold = 7;
         money.run();
         money.report(&Observation::Received {
@@ -175,7 +192,7 @@ impl Money {
                     *self.safe.tokens.entry(to).or_default() += units;
                 }
                 Meaning::Nothing => {}
-                change => self.safe.change(change),
+                _ => self.safe.change(safe, &call),
             }
         }
         self.safe.nonce += 1;
@@ -213,7 +230,10 @@ impl Money {
         let rows = self.circle.guardians[0].state();
         let questions = treasury::questions(&rows, &self.circle.genesis, self.circle.time_ms());
         let answer = |question: &Question| match question {
-            Question::Account { .. } => question.account(self.safe.nonce as i64 - 1),
+            Question::Account { .. } => {
+                let owners = self.safe.owners.clone();
+                question.linked(self.safe.nonce as i64 - 1, owners)
+            }
             Question::Outcome { payout, .. } => question.outcome(self.outcome(payout)),
             _ => None,
         };

@@ -137,6 +137,11 @@ fn what_guardians_report() {
             ledger: 15,
             coins: 16,
         },
+        Observation::Linked {
+            wallet: "main".into(),
+            sequence: 1,
+            owners: vec![Account([2; 20]), Account([1; 20])],
+        },
     ];
     let mut text = String::new();
     for report in &reports {
@@ -158,5 +163,6 @@ fn what_guardians_report() {
         0501000000000000000200000001 e0d42a742de243d3
         06040000006d61696e030000005446540b000000000000000c00000000000000 2c73f296073cb045
         07040000006d61696e000d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d000e000000000000000f000000000000001000000000000000 8d2a7d60e3d9d7bb
+        08040000006d61696e01000000000000000200000002020202020202020202020202020202020202020101010101010101010101010101010101010101 8d2a7d60e3d9d7bb
     "#]].assert_eq(&text);
 }

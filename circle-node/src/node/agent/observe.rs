@@ -47,7 +47,9 @@ fn is_awaited(
     observation: &Observation,
 ) -> Result<bool, StoreFault> {
     Ok(match observation {
-        Observation::Opened { wallet, .. } | Observation::Owned { wallet, .. } => {
+        Observation::Opened { wallet, .. }
+        | Observation::Owned { wallet, .. }
+        | Observation::Linked { wallet, .. } => {
             treasury::wallet(rows, wallet)?.is_some_and(|wallet| wallet.next_sequence.is_none())
         }
         Observation::Included { payout, .. } => {

@@ -60,19 +60,15 @@ impl Client {
     pub async fn reach(&self) -> BTreeMap<String, (u64, u64)> {
         match self {
             Self::Stellar(stellar) => stellar.reach().await,
-            Self::Ethereum(_) => BTreeMap::new(),
+            Self::Ethereum(ethereum) => ethereum.reach().await,
         }
     }
 
     /// What is to be reported in answer to a question, if anything is.
-    pub async fn answer(
-        &self,
-        genesis: &Genesis,
-        asked: &Asked,
-    ) -> Result<Option<Observation>, String> {
+    pub async fn answer(&self, asked: &Asked) -> Result<Option<Observation>, String> {
         match self {
             Self::Stellar(stellar) => stellar.answer(asked).await.map_err(text),
-            Self::Ethereum(ethereum) => ethereum.answer(genesis, asked).await.map_err(text),
+            Self::Ethereum(ethereum) => ethereum.answer(asked).await.map_err(text),
         }
     }
 
@@ -80,7 +76,7 @@ impl Client {
     pub fn differences(&self, wallet: &str) -> Vec<String> {
         match self {
             Self::Stellar(stellar) => stellar.differences(wallet),
-            Self::Ethereum(_) => Vec::new(),
+            Self::Ethereum(ethereum) => ethereum.differences(wallet),
         }
     }
 

@@ -1,24 +1,30 @@
 //! The circle's questions to an Ethereum chain, and what its nodes answer to them.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use circle::genesis::{Genesis, Home};
 use circle::treasury::{
-    Address, Observation, Outcome, Payout, Proof, Question, Transaction, Wallet,
+    Address, Chain, Observation, Outcome, Payout, Proof, Question, Transaction, Wallet,
 };
 use threescript::value::{Amount, AssetCode};
 use treasury_chains::endpoints::{EndpointStatus, Timeouts};
 use treasury_chains::ethereum::{
-    self, Deployment, Ethereum as Chain, FeeLimits, Relayer, Submission,
+    self, Deployment, Ethereum as Endpoints, FeeLimits, Relayer, Submission,
 };
 use treasury_protocol::ethereum::{Address as Account, Contracts, OwnerKey, Setup, U256};
 
 use super::client::{Asked, Payments, Sent};
 use crate::problem::Problem;
+use crate::setup::now_ms;
 
 /// The nodes of one chain, and the key that pays for what this guardian sends.
 pub struct Ethereum {
-    chain: Chain,
+    chain: Endpoints,
     relayer: Relayer,
     from_block: u64,
+    /// By wallet: how its Safe differs from what it is to be.
+    strange: Mutex<BTreeMap<String, Vec<String>>>,
 }
 
 /// One of the circle's assets on this chain.
@@ -37,7 +43,8 @@ impl Ethereum {
         from_block: u64,
         relayer: OwnerKey,
     ) -> Result<Self, Problem> {
-        let chain = Chain::connect(endpoints, chain_id, finality_blocks, Timeouts::default()).await;
+        let chain =
+            Endpoints::connect(endpoints, chain_id, finality_blocks, Timeouts::default()).await;
         let chain = chain.map_err(|error| {
             let mend = "mend `chains` in circle.toml";
             Problem::new("config.chains", error.to_string(), mend)
@@ -46,11 +53,23 @@ impl Ethereum {
             chain,
             relayer: Relayer::new(relayer, chain_id, FeeLimits::default()),
             from_block,
+            strange: Mutex::default(),
         })
     }
 
     pub fn status(&self) -> Vec<EndpointStatus> {
         self.chain.status()
+    }
+
+    /// The last block of each endpoint that answers, and its age in seconds.
+    pub async fn reach(&self) -> BTreeMap<String, (u64, u64)> {
+        let now_s = now_ms() / 1000;
+        let all = self.chain.heads().await.into_iter();
+        all.filter_map(|(name, head)| {
+            let (number, made_at_s) = head.ok()?;
+            Some((name, (number, now_s.saturating_sub(made_at_s))))
+        })
+        .collect()
     }
 
     /// The address that pays for what this guardian sends.
@@ -61,32 +80,56 @@ impl Ethereum {
     /// What is to be reported in answer to a question, if anything is.
     pub async fn answer(
         &self,
-        genesis: &Genesis,
         asked: &Asked,
     ) -> Result<Option<Observation>, ethereum::EthereumError> {
         let question = &asked.question;
         Ok(match question {
-            Question::Account { wallet } => {
-                let Some(setup) = wallet.setup(genesis.circle) else {
-                    return Ok(None);
-                };
-                let state = self.chain.safe_state(setup.address()).await?;
-                // It belongs to the guardians and to nobody else.
-                match state
-                    .differences(&setup.owners, &setup.contracts)
-                    .is_empty()
-                {
-                    // The number that its last transaction used; -1 before the first.
-                    true => {
-                        question.account(i64::try_from(state.safe_nonce).unwrap_or(i64::MAX) - 1)
-                    }
-                    false => None,
-                }
-            }
+            Question::Account { wallet } => self.account(question, wallet).await?,
             Question::Outcome { payout, .. } => question.outcome(self.outcome(payout).await?),
             // Whoever has an address can receive there, and nothing waits to be claimed.
             Question::Receives { .. } | Question::Claim { .. } => None,
         })
+    }
+
+    /// Whether the Safe of a wallet is there, and belongs to the guardians and to nobody else.
+    async fn account(
+        &self,
+        question: &Question,
+        wallet: &Wallet,
+    ) -> Result<Option<Observation>, ethereum::EthereumError> {
+        let (Some(Address::Ethereum(safe)), Some(owners), Chain::Ethereum { contracts, .. }) =
+            (&wallet.address, wallet.owners(), &wallet.chain)
+        else {
+            return Ok(None);
+        };
+        let (state, differences) = match self.chain.safe_state(*safe).await {
+            Ok(state) => {
+                let differences = state.differences(owners, contracts).into_iter();
+                let differences = differences.map(|one| one.to_string()).collect();
+                (Some(state), differences)
+            }
+            // That is no outage: it is what the chain shows.
+            Err(error @ ethereum::EthereumError::NotASafe { .. }) => {
+                (None, vec![error.to_string()])
+            }
+            Err(error) => return Err(error),
+        };
+        let fits = differences.is_empty();
+        self.strange().insert(wallet.name.clone(), differences);
+        // The number that its last transaction used; -1 before the first.
+        Ok(state.filter(|_| fits).and_then(|state| {
+            let sequence = i64::try_from(state.safe_nonce).unwrap_or(i64::MAX) - 1;
+            question.linked(sequence, state.owners)
+        }))
+    }
+
+    /// What kept the Safe of a wallet from being the circle's when this node looked last.
+    pub fn differences(&self, wallet: &str) -> Vec<String> {
+        self.strange().get(wallet).cloned().unwrap_or_default()
+    }
+
+    fn strange(&self) -> MutexGuard<'_, BTreeMap<String, Vec<String>>> {
+        self.strange.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn outcome(&self, payout: &Payout) -> Result<Outcome, ethereum::EthereumError> {
@@ -154,7 +197,10 @@ impl Ethereum {
         };
         let tokens = self.tokens(genesis);
         let contracts: Vec<Account> = tokens.iter().filter_map(|token| token.contract).collect();
-        let first = cursor.saturating_add(1).max(self.from_block);
+        let first = cursor
+            .max(wallet.since)
+            .saturating_add(1)
+            .max(self.from_block);
         let page = self
             .chain
             .received(safe, &contracts, first, u64::MAX)

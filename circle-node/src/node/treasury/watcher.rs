@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use circle::state::{KeyValue, StoreFault};
-use circle::treasury::{self, Observation, PayoutState, Question, Scheme, Wallet};
+use circle::treasury::{self, Observation, PayoutState, Question, Wallet};
 use futures_util::stream::{self, StreamExt};
 use threescript::value::AssetCode;
 use tokio::sync::watch;
@@ -126,11 +126,9 @@ impl Watcher {
     fn wallets(&self) -> Result<Vec<Wallet>, Problem> {
         let mut wallets = treasury::wallets(&self.core.newest()?.state)?;
         // What is paid to an account that somebody named is nobody's business until it is the wallet's.
-        let is_its = |wallet: &Wallet| match wallet.scheme {
-            Scheme::Multisig { .. } => wallet.next_sequence.is_some(),
-            _ => wallet.address.is_some(),
-        };
-        wallets.retain(|wallet| self.link.is_of(&wallet.chain) && is_its(wallet));
+        wallets.retain(|wallet| {
+            self.link.is_of(&wallet.chain) && wallet.address.is_some() && wallet.is_held()
+        });
         Ok(wallets)
     }
 
@@ -154,9 +152,9 @@ impl Watcher {
         let link = self.link.clone();
         let answers: Vec<_> = stream::iter(all)
             .map(|asked| {
-                let (link, genesis) = (link.clone(), self.core.genesis.clone());
+                let link = link.clone();
                 async move {
-                    let answer = link.client().answer(&genesis, &asked).await;
+                    let answer = link.client().answer(&asked).await;
                     (asked.question, answer)
                 }
             })

@@ -53,7 +53,7 @@ pub struct SafeState {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Difference {
     /// There is nothing yet.
-    #[error("there is no contract at its address; deploy it")]
+    #[error("there is no contract at its address yet")]
     NotDeployed,
     /// It borrows other code.
     #[error("it borrows the code of {found} (version {version}), and the circle knows {expected}")]
@@ -65,13 +65,17 @@ pub enum Difference {
         /// Whose it should be.
         expected: Address,
     },
-    /// Others own it, or it links them in another order.
-    #[error("its owners are {found:?}, and should be {expected:?} in this order")]
-    Owners {
-        /// Who they are.
-        found: Vec<Address>,
-        /// Who they should be.
-        expected: Vec<Address>,
+    /// Somebody owns it who should not.
+    #[error("{owner} owns it, and should not")]
+    Stranger {
+        /// Who.
+        owner: Address,
+    },
+    /// Somebody does not own it who should.
+    #[error("{owner} does not own it, and should")]
+    NoOwner {
+        /// Who.
+        owner: Address,
     },
     /// Another number of owners has to sign.
     #[error("{found} of its owners have to sign, and {expected} should")]
@@ -104,7 +108,8 @@ pub enum Difference {
 }
 
 impl SafeState {
-    /// What is not as it should be, before a circle entrusts money to a Safe; nothing if all is well.
+    /// What is not as it should be, before a circle entrusts money to a Safe; nothing if all is well. In which order it links its owners is its
+    /// own affair.
     ///
     /// That a Safe is at the right address says enough only of one that was just deployed: its owners can change everything here.
     pub fn differences(&self, owners: &Owners, contracts: &Contracts) -> Vec<Difference> {
@@ -119,12 +124,11 @@ impl SafeState {
                 expected: contracts.singleton,
             });
         }
-        if self.owners != owners.addresses() {
-            differences.push(Difference::Owners {
-                found: self.owners.clone(),
-                expected: owners.addresses().to_vec(),
-            });
-        }
+        let strangers = self.owners.iter().filter(|one| !owners.contains(**one));
+        differences.extend(strangers.map(|owner| Difference::Stranger { owner: *owner }));
+        let missing = owners.addresses().iter();
+        let missing = missing.filter(|one| !self.owners.contains(one));
+        differences.extend(missing.map(|owner| Difference::NoOwner { owner: *owner }));
         if self.threshold != u64::from(owners.threshold()) {
             differences.push(Difference::Threshold {
                 found: self.threshold,

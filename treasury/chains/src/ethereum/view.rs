@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::future::Future;
 
-use alloy::eips::BlockId;
+use alloy::eips::{BlockId, BlockNumberOrTag};
 use alloy::network::TransactionBuilder;
 use alloy::primitives::{B256, Bytes, U256};
 use alloy::providers::{Provider, RootProvider};
@@ -231,6 +231,22 @@ async fn hash_at(provider: &RootProvider, number: u64) -> Result<[u8; 32], Fault
 }
 
 impl Ethereum {
+    /// The newest block of every endpoint: its number, and when it was made, Unix seconds. By the names of the endpoints.
+    pub async fn heads(&self) -> Vec<(String, Result<(u64, u64), Fault>)> {
+        let ask = async |endpoint| {
+            let provider = self.verified(endpoint).await?;
+            let block = provider.get_block_by_number(BlockNumberOrTag::Latest).await;
+            let block = block.map_err(fault)?.ok_or_else(|| Fault::Malformed {
+                reason: "it has no newest block".to_owned(),
+            })?;
+            Ok((block.header.number, block.header.timestamp))
+        };
+        let answers = self.endpoints.ask_all(ask).await.into_iter();
+        answers
+            .map(|answer| (answer.endpoint.name().to_owned(), answer.result))
+            .collect()
+    }
+
     /// The number of the block that is `depth` behind the head, as far as most endpoints have got.
     pub(super) async fn block_behind(&self, depth: u64) -> Result<u64, EthereumError> {
         let ask = async |endpoint| {
