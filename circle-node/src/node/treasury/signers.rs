@@ -1,11 +1,11 @@
 //! Whether the bytes of a change of signers make just those sign whom the circle wants.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use circle::ceremonies;
 use circle::treasury::{Chain, Payout, Purpose, Scheme, Transaction, Wallet};
 use treasury_protocol::ethereum::{Address, Contracts, Meaning, Owners, SafeTransaction};
-use treasury_protocol::stellar::{Batch, rotation};
+use treasury_protocol::stellar::{Batch, Operation, multisig, rotation};
 
 use crate::money_diff::{self, Decoded};
 use crate::node::core::Rows;
@@ -49,8 +49,47 @@ pub fn is_planned(
                 _ => false,
             }
         }
+        (
+            Purpose::Signers(Scheme::Multisig {
+                owners: Some(after),
+            }),
+            Transaction::Stellar { batch, .. },
+        ) => match payout.signers.as_ref().or(wallet.map(|one| &one.scheme)) {
+            Some(Scheme::Multisig {
+                owners: Some(before),
+            }) => passes(batch, before, after),
+            _ => false,
+        },
         _ => false,
     })
+}
+
+/// Whether a transaction of an account passes it from the owners `before` to those `after`, and does nothing else.
+fn passes(batch: &Batch, before: &multisig::Owners, after: &multisig::Owners) -> bool {
+    let one_each = |owners: &multisig::Owners| -> BTreeMap<[u8; 32], u8> {
+        owners.keys().iter().map(|key| (*key, 1)).collect()
+    };
+    let mut weights = one_each(before);
+    let mut thresholds = None;
+    for operation in &batch.operations {
+        match operation {
+            Operation::SetSigner { key, weight: 0 } => {
+                weights.remove(key);
+            }
+            Operation::SetSigner { key, weight } => {
+                weights.insert(*key, *weight);
+            }
+            Operation::SetThresholds {
+                master,
+                low,
+                medium,
+                high,
+            } => thresholds = Some([*master, *low, *medium, *high]),
+            _ => return false,
+        }
+    }
+    let needed = after.threshold();
+    weights == one_each(after) && thresholds == Some([0, needed, needed, needed])
 }
 
 /// Whether a transaction of a Safe turns its owners from those `before` into those `after`, and does nothing else.
@@ -85,6 +124,7 @@ fn becomes(
 #[cfg(test)]
 mod tests {
     use treasury_protocol::ethereum::Call;
+    use treasury_protocol::stellar::TimeBounds;
 
     use super::*;
 
@@ -129,6 +169,37 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn an_account_passes_to_the_owners_of_the_plan_and_nothing_else_happens() {
+        let owners = |keys: std::ops::Range<u8>, threshold| {
+            multisig::Owners::new(keys.map(|byte| [byte; 32]).collect(), threshold).unwrap()
+        };
+        let (before, after) = (owners(1..10, 7), owners(2..12, 8));
+        let batch = |operations| Batch {
+            source: [100; 32],
+            fee_per_op_stroops: 100,
+            sequence: 1,
+            time_bounds: TimeBounds { min: 0, max: 9 },
+            memo: None,
+            operations,
+        };
+        let sound = before.become_these(&after).unwrap();
+        assert!(passes(&batch(sound.clone()), &before, &after));
+        assert!(!passes(&batch(sound.clone()), &before, &owners(2..12, 7)));
+        assert!(!passes(&batch(sound.clone()), &before, &owners(2..11, 8)));
+        let heavier = Operation::SetSigner {
+            key: [3; 32],
+            weight: 2,
+        };
+        for beside in [heavier, Operation::Nothing] {
+            let mut operations = sound.clone();
+            operations.push(beside);
+            assert!(!passes(&batch(operations), &before, &after));
+        }
+        let without_thresholds = sound[..sound.len() - 1].to_vec();
+        assert!(!passes(&batch(without_thresholds), &before, &after));
     }
 
     #[test]
