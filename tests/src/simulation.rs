@@ -199,6 +199,18 @@ impl Simulation {
         index
     }
 
+    /// Each payout as the first guardian knows it: number, purpose, state.
+    pub fn states(&self) -> Vec<(u64, &'static str, &'static str)> {
+        let state = |payout: &Payout| (payout.id, payout.purpose.name(), payout.state.name());
+        self.payouts(0).iter().map(state).collect()
+    }
+
+    /// How much TFT is in a book, as the first guardian knows it.
+    pub fn book(&self, name: &str) -> i64 {
+        circle::ledger::balance(&self.guardians[0].state(), name, &tft())
+            .expect("memory does not fail")
+    }
+
     /// Orders empty blocks up to `height`, and settles.
     pub fn until(&mut self, height: u64) {
         while (self.blocks.len() as u64) < height {

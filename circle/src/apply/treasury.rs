@@ -102,8 +102,7 @@ fn by_circle(session: &mut Session, name: &str, arguments: &Arguments<'_>) -> Re
             arguments.text("wallet")?,
             arguments.number("chain_id")?,
             contracts(arguments.bytes("contracts")?)?,
-            u32::try_from(arguments.number("threshold")?)
-                .map_err(|_| Rejection::new("wallet.threshold", "the threshold is too large"))?,
+            threshold(arguments)?,
             arguments.text("address")?,
             arguments.number("from_block")?,
         )?,
@@ -111,15 +110,9 @@ fn by_circle(session: &mut Session, name: &str, arguments: &Arguments<'_>) -> Re
             session,
             arguments.text("wallet")?,
             arguments.text("network")?,
-            u32::try_from(arguments.number("threshold")?)
-                .map_err(|_| Rejection::new("wallet.threshold", "the threshold is too large"))?,
+            threshold(arguments)?,
         )?,
-        "rotate" => treasury::rotate(
-            session,
-            arguments.text("wallet")?,
-            u32::try_from(arguments.number("threshold")?)
-                .map_err(|_| Rejection::new("wallet.threshold", "the threshold is too large"))?,
-        )?,
+        "rotate" => treasury::rotate(session, arguments.text("wallet")?, threshold(arguments)?)?,
         "checks" => treasury::set_checks(
             session,
             arguments.text("wallet")?,
@@ -135,6 +128,12 @@ fn by_circle(session: &mut Session, name: &str, arguments: &Arguments<'_>) -> Re
         }
     }
     Ok(())
+}
+
+/// How many guardians have to sign.
+fn threshold(arguments: &Arguments<'_>) -> Result<u32, Rejection> {
+    u32::try_from(arguments.number("threshold")?)
+        .map_err(|_| Rejection::new("wallet.threshold", "the threshold is too large"))
 }
 
 /// The contracts of a Safe; without any, those that are at the same addresses on public chains.

@@ -12,7 +12,7 @@ use threescript::action::Action;
 use threescript::value::Value;
 use treasury_protocol::ceremony::keygen::{Abandoned, Phase};
 
-pub fn admit(circle: &Simulation, name: &str, index: usize) -> Action {
+fn admit(circle: &Simulation, name: &str, index: usize) -> Action {
     let key = Key::of(&circle.guardians[index].secret);
     act(
         "circle",
@@ -28,7 +28,7 @@ pub fn admit(circle: &Simulation, name: &str, index: usize) -> Action {
     )
 }
 
-pub fn remove(name: &str) -> Action {
+fn remove(name: &str) -> Action {
     act(
         "circle",
         "remove",
@@ -66,20 +66,32 @@ fn roles(circle: &Simulation, name: &str) -> Vec<String> {
 }
 
 /// Waits until the change that is fixed is in force; gives its height.
-pub fn in_force(circle: &mut Simulation) -> u64 {
+fn in_force(circle: &mut Simulation) -> u64 {
     let state = circle.guardians[0].state();
     let fixed = membership::fixed(&state).unwrap().expect("it is confirmed");
     circle.until(fixed.effective);
     fixed.effective
 }
 
+/// Somebody becomes a guardian; gives the index.
+pub fn joins(circle: &mut Simulation, name: &str) -> usize {
+    let newcomer = circle.newcomer(name);
+    let decided = admit(circle, name, newcomer);
+    assert!(circle.act_as_circle(vec![decided]).is_ok());
+    in_force(circle);
+    newcomer
+}
+
+/// Somebody is a guardian no longer.
+pub fn leaves(circle: &mut Simulation, name: &str) {
+    assert!(circle.act_as_circle(vec![remove(name)]).is_ok());
+    in_force(circle);
+}
+
 /// A circle of nine with a tenth guardian, whose node runs and attests.
 fn ten() -> Simulation {
     let mut circle = Simulation::new(9, 7, None);
-    let tenth = circle.newcomer("ten");
-    let decided = admit(&circle, "ten", tenth);
-    assert!(circle.act_as_circle(vec![decided]).is_ok());
-    in_force(&mut circle);
+    joins(&mut circle, "ten");
     circle
 }
 

@@ -1,19 +1,8 @@
 //! Payouts and what their chain makes of them: once, or not yet.
 
-use circle::ledger;
 use circle::treasury::{self, Payout, PayoutState, Purpose};
+use guardian_tests::DAY_MS;
 use guardian_tests::money::{Money, schedule};
-use guardian_tests::{DAY_MS, tft};
-
-fn states(money: &Money) -> Vec<(u64, &'static str, &'static str)> {
-    let payouts = money.payouts();
-    let state = |payout: &Payout| (payout.id, payout.purpose.name(), payout.state.name());
-    payouts.iter().map(state).collect()
-}
-
-fn book(money: &Money, name: &str) -> i64 {
-    ledger::balance(&money.circle.guardians[0].state(), name, &tft()).unwrap()
-}
 
 #[test]
 fn a_wallet_is_found_on_its_chain_and_pays() {
@@ -22,12 +11,15 @@ fn a_wallet_is_found_on_its_chain_and_pays() {
     assert!(money.pay(&["bob"], 300));
     money.run();
     assert_eq!(
-        states(&money),
+        money.circle.states(),
         [(1, "trust", "settled"), (2, "pay", "settled")]
     );
     assert_eq!(money.holds("bob"), 300);
     assert_eq!(
-        (book(&money, "wallet:main"), book(&money, "payout:main")),
+        (
+            money.circle.book("wallet:main"),
+            money.circle.book("payout:main")
+        ),
         (700, 0)
     );
     assert!(money.wallet().fees > 0);
@@ -57,7 +49,10 @@ fn a_deposit_belongs_to_whom_its_memo_names_or_to_who_paid() {
     }
     money.run();
     assert_eq!(
-        (book(&money, "escrow:bob"), book(&money, "escrow:carol")),
+        (
+            money.circle.book("escrow:bob"),
+            money.circle.book("escrow:carol")
+        ),
         (40, 20)
     );
 }
@@ -71,7 +66,7 @@ fn a_sequence_number_used_from_outside_makes_another_payout_with_the_same_lines(
     money.use_up_sequence();
     money.run();
     assert_eq!(
-        states(&money)[1..],
+        money.circle.states()[1..],
         [(2, "pay", "lost"), (3, "pay", "settled")]
     );
     assert_eq!(money.holds("bob"), 300);
@@ -88,7 +83,7 @@ fn a_payout_whose_time_is_over_is_planned_anew_with_its_sequence_number() {
     money.watch();
     money.run();
     assert_eq!(
-        states(&money)[1..],
+        money.circle.states()[1..],
         [(2, "pay", "lost"), (3, "pay", "settled")]
     );
     let payouts = money.payouts();
@@ -119,7 +114,7 @@ fn who_cannot_receive_gets_something_to_claim_and_the_circle_takes_back_what_nob
     money.circle.wait(31 * DAY_MS);
     money.run();
     assert_eq!(money.claimable(), 0);
-    assert_eq!(book(&money, "payable:dave"), 100);
+    assert_eq!(money.circle.book("payable:dave"), 100);
     let last = money.payouts().pop().unwrap();
     assert!(matches!(last.purpose, Purpose::Reclaim(_)), "{last:?}");
     assert_eq!(last.state, PayoutState::Settled);
@@ -136,7 +131,7 @@ fn a_batch_that_failed_for_one_payee_is_planned_again() {
     money.broadcast();
     money.run();
     assert_eq!(
-        states(&money)[1..],
+        money.circle.states()[1..],
         [(2, "pay", "failed"), (3, "pay", "settled")]
     );
     assert_eq!((money.holds("bob"), money.claimable()), (100, 100));
@@ -159,10 +154,13 @@ fn what_is_taken_back_is_payable_again_and_the_chain_decides_a_race() {
     money.submit(&envelope);
     money.run();
     assert_eq!(
-        states(&money)[1..],
+        money.circle.states()[1..],
         [(2, "pay", "cancelled"), (3, "cancel", "settled")]
     );
-    assert_eq!((money.holds("bob"), book(&money, "payable:bob")), (0, 100));
+    assert_eq!(
+        (money.holds("bob"), money.circle.book("payable:bob")),
+        (0, 100)
+    );
 
     // The other way round: the payout was faster.
     assert!(money.pay(&["bob"], 50));
@@ -173,10 +171,13 @@ fn what_is_taken_back_is_payable_again_and_the_chain_decides_a_race() {
     money.submit(&envelope);
     money.run();
     assert_eq!(
-        states(&money)[3..],
+        money.circle.states()[3..],
         [(4, "pay", "settled"), (5, "cancel", "lost")]
     );
-    assert_eq!((money.holds("bob"), book(&money, "payable:bob")), (50, 100));
+    assert_eq!(
+        (money.holds("bob"), money.circle.book("payable:bob")),
+        (50, 100)
+    );
 }
 
 #[test]
@@ -199,7 +200,7 @@ fn a_replaced_payout_that_somebody_completes_is_paid_once() {
     money.run();
     assert_eq!((money.holds("bob"), money.holds("carol")), (100, 100));
     assert_eq!(money.claimable(), 0);
-    assert_eq!(book(&money, "payout:main"), 0);
+    assert_eq!(money.circle.book("payout:main"), 0);
 }
 
 #[test]

@@ -2,24 +2,14 @@
 
 use circle::digest::encode;
 use circle::ids::{Key, sign};
-use circle::ledger;
 use circle::treasury::{OwnedPayout, Payout, PayoutState, Scheme, ownership};
 use ed25519_zebra::SigningKey;
 use guardian_tests::money::{Money, schedule};
-use guardian_tests::{Simulation, act, own, tft};
+use guardian_tests::{Simulation, act, own};
 use threescript::value::Value;
 use treasury_protocol::stellar::{Destination, Envelope, Operation, multisig};
 
-use super::membership::{admit, in_force, remove};
-
-fn states(money: &Money) -> Vec<(u64, &'static str, &'static str)> {
-    let state = |payout: &Payout| (payout.id, payout.purpose.name(), payout.state.name());
-    money.payouts().iter().map(state).collect()
-}
-
-fn book(money: &Money, name: &str) -> i64 {
-    ledger::balance(&money.circle.guardians[0].state(), name, &tft()).unwrap()
-}
+use super::membership::{joins, leaves};
 
 fn key_of(money: &Money, guardian: usize) -> [u8; 32] {
     Key::of(&money.circle.guardians[guardian].stellar_owner_key()).0
@@ -32,12 +22,15 @@ fn seven_of_nine_guardians_pay_with_keys_of_their_own() {
     assert!(money.pay(&["bob"], 300));
     money.run();
     assert_eq!(
-        states(&money),
+        money.circle.states(),
         [(1, "trust", "settled"), (2, "pay", "settled")]
     );
     assert_eq!(money.holds("bob"), 300);
     assert_eq!(
-        (book(&money, "wallet:main"), book(&money, "payout:main")),
+        (
+            money.circle.book("wallet:main"),
+            money.circle.book("payout:main")
+        ),
         (700, 0)
     );
     let envelope = money.payouts()[1].envelope().unwrap();
@@ -76,7 +69,7 @@ fn an_account_that_somebody_else_could_use_is_not_opened() {
     money.run();
     assert_eq!(money.account(), Key::of(&key).0);
     assert_eq!(money.wallet().next_sequence, Some(money.sequence() + 1));
-    assert_eq!(states(&money), [(1, "trust", "settled")]);
+    assert_eq!(money.circle.states(), [(1, "trust", "settled")]);
     assert_eq!(money.name_account(&key), "wallet.account", "it is open");
 }
 
@@ -117,14 +110,17 @@ fn what_moved_before_the_account_was_handed_over_does_not_count() {
     money.run();
     assert!(money.wallet().next_sequence.is_some(), "it is sound by now");
     assert_eq!(
-        (book(&money, "escrow:thief"), book(&money, "wallet:main")),
+        (
+            money.circle.book("escrow:thief"),
+            money.circle.book("wallet:main")
+        ),
         (0, 0)
     );
     assert_eq!(money.wallet().paused, None);
     // From then on it does.
     money.send_as(&thief, pay(&key), None);
     money.run();
-    assert_eq!(book(&money, "escrow:thief"), 500);
+    assert_eq!(money.circle.book("escrow:thief"), 500);
 }
 
 #[test]
@@ -261,22 +257,13 @@ fn until_signing(money: &mut Money) -> Payout {
 fn the_account_passes_to_the_guardians_of_now() {
     let mut money = Money::owned(8, 1_000);
     money.person("bob", true);
-    let tenth = money.circle.newcomer("ten");
-    let decided = admit(&money.circle, "ten", tenth);
-    assert!(money.circle.act_as_circle(vec![decided]).is_ok());
-    in_force(&mut money.circle);
+    let tenth = joins(&mut money.circle, "ten");
     money.run();
     let owners = money.owners();
     assert_eq!(owners.keys().len(), 10);
     assert!(owners.contains(&key_of(&money, tenth)));
     money.check_signers();
-    assert!(
-        money
-            .circle
-            .act_as_circle(vec![remove("guardian3")])
-            .is_ok()
-    );
-    in_force(&mut money.circle);
+    leaves(&mut money.circle, "guardian3");
     money.run();
     assert!(!money.owners().contains(&key_of(&money, 2)), "it left");
     money.check_signers();
@@ -325,7 +312,7 @@ fn a_sequence_number_that_owners_used_outside_makes_another_payout() {
     money.use_up_sequence();
     money.run();
     assert_eq!(
-        states(&money)[1..],
+        money.circle.states()[1..],
         [(2, "pay", "lost"), (3, "pay", "settled")]
     );
     assert_eq!(money.holds("bob"), 300);

@@ -2,19 +2,14 @@
 
 use circle::ceremonies;
 use circle::ids::Key;
-use circle::treasury::{self, Payout, PayoutState, Purpose};
+use circle::treasury::{self, PayoutState, Purpose};
 use guardian_tests::money::Money;
 use guardian_tests::{DAY_MS, act};
 use threescript::value::Value;
 use treasury_protocol::ceremony::keygen::{Abandoned, Phase};
 use treasury_protocol::stellar::{Asset, Destination, Operation};
 
-use super::membership::{admit, bench, in_force, remove};
-
-fn states(money: &Money) -> Vec<(u64, &'static str, &'static str)> {
-    let state = |payout: &Payout| (payout.id, payout.purpose.name(), payout.state.name());
-    money.payouts().iter().map(state).collect()
-}
+use super::membership::{bench, joins, leaves};
 
 #[test]
 fn a_new_key_signs_before_the_old_one_loses_its_say() {
@@ -28,13 +23,13 @@ fn a_new_key_signs_before_the_old_one_loses_its_say() {
     money.circle.settle();
     // The new key is made, and has no say until the old one gives it one.
     assert_eq!(money.wallet().ceremony(), Some(1));
-    assert_eq!(states(&money)[2..], [(3, "signers", "signed")]);
+    assert_eq!(money.circle.states()[2..], [(3, "signers", "signed")]);
     money.broadcast();
     let both = (1, vec![(money.key(2), 255)]);
     assert_eq!(money.signers(), both);
     money.run();
     assert_eq!(
-        states(&money)[2..],
+        money.circle.states()[2..],
         [(3, "signers", "settled"), (4, "retire", "settled")]
     );
     assert_eq!(money.signers(), (0, vec![(money.key(2), 255)]));
@@ -69,7 +64,7 @@ fn payouts_behind_a_change_wait_for_it_and_those_before_it_are_signed_by_the_old
     assert!(money.pay(&["bob"], 10));
     money.circle.settle();
     assert_eq!(
-        states(&money)[1..],
+        money.circle.states()[1..],
         [
             (2, "pay", "signed"),
             (3, "signers", "signed"),
@@ -81,7 +76,9 @@ fn payouts_behind_a_change_wait_for_it_and_those_before_it_are_signed_by_the_old
     assert_eq!(treasury::behind(&rows, &waiting).unwrap(), Some(3));
     money.run();
     assert!(
-        states(&money)
+        money
+            .circle
+            .states()
             .iter()
             .all(|(_, _, state)| *state == "settled")
     );
@@ -103,18 +100,9 @@ fn payouts_behind_a_change_wait_for_it_and_those_before_it_are_signed_by_the_old
 fn a_wallet_follows_the_guardians() {
     let mut money = Money::new(3, 1_000);
     money.person("bob", true);
-    let tenth = money.circle.newcomer("ten");
-    let decided = admit(&money.circle, "ten", tenth);
-    assert!(money.circle.act_as_circle(vec![decided]).is_ok());
-    in_force(&mut money.circle);
+    joins(&mut money.circle, "ten");
     money.run();
-    assert!(
-        money
-            .circle
-            .act_as_circle(vec![remove("guardian4")])
-            .is_ok()
-    );
-    in_force(&mut money.circle);
+    leaves(&mut money.circle, "guardian4");
     money.circle.guardians[3].running = false;
     money.run();
 

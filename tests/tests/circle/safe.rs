@@ -4,9 +4,8 @@ mod adoption;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::membership::{admit, bench, in_force, remove};
+use super::membership::{bench, joins, leaves};
 use circle::digest::encode;
-use circle::ledger;
 use circle::treasury::{
     self, Address, Chain, Observation, Outcome, Payout, PayoutState, Question, Scheme, Transaction,
 };
@@ -271,15 +270,6 @@ impl Money {
         panic!("the treasury never comes to rest");
     }
 
-    fn states(&self) -> Vec<(u64, &'static str, &'static str)> {
-        let state = |payout: &Payout| (payout.id, payout.purpose.name(), payout.state.name());
-        self.payouts().iter().map(state).collect()
-    }
-
-    fn book(&self, name: &str) -> i64 {
-        ledger::balance(&self.circle.guardians[0].state(), name, &tft()).unwrap()
-    }
-
     fn holds(&self, account: Account) -> u64 {
         self.safe.tokens.get(&account).copied().unwrap_or_default()
     }
@@ -303,7 +293,7 @@ fn a_safe_of_all_guardians_pays_a_batch_that_seven_of_nine_signed() {
     let (bob, carol) = (money.person("bob"), money.person("carol"));
     money.pay(&["bob", "carol"], 100);
     money.run();
-    assert_eq!(money.states(), [(1, "pay", "settled")]);
+    assert_eq!(money.circle.states(), [(1, "pay", "settled")]);
     // Two decimals more on the chain.
     assert_eq!((money.holds(bob), money.holds(carol)), (10_000, 10_000));
     let treasury::Proof::Owners(signatures) = money.payouts()[0].proof.clone().unwrap() else {
@@ -311,7 +301,10 @@ fn a_safe_of_all_guardians_pays_a_batch_that_seven_of_nine_signed() {
     };
     assert_eq!(signatures.len(), 7);
     assert_eq!(
-        (money.book("wallet:main"), money.book("payout:main")),
+        (
+            money.circle.book("wallet:main"),
+            money.circle.book("payout:main")
+        ),
         (800, 0)
     );
 }
@@ -324,7 +317,10 @@ fn a_nonce_used_from_outside_makes_another_payout_with_the_same_lines() {
     money.circle.settle();
     money.safe.nonce += 1;
     money.run();
-    assert_eq!(money.states(), [(1, "pay", "lost"), (2, "pay", "settled")]);
+    assert_eq!(
+        money.circle.states(),
+        [(1, "pay", "lost"), (2, "pay", "settled")]
+    );
     assert_eq!(money.holds(bob), 10_000);
     assert_eq!(money.payouts()[1].transaction.sequence(), 1);
 }
@@ -355,14 +351,14 @@ fn guardians_who_look_at_different_times_agree_that_a_nonce_was_used_from_outsid
             "ok"
         );
     }
-    assert_eq!(money.states()[0], (1, "pay", "lost"));
+    assert_eq!(money.circle.states()[0], (1, "pay", "lost"));
     money.run();
     let expected = [
         (1, "pay", "lost"),
         (2, "pay", "settled"),
         (3, "pay", "settled"),
     ];
-    assert_eq!(money.states(), expected);
+    assert_eq!(money.circle.states(), expected);
     assert_eq!(money.holds(bob), 30_000);
     assert_eq!(money.payouts()[2].transaction.sequence(), 2);
 }
@@ -385,7 +381,10 @@ fn payouts_find_their_way_past_many_nonces_that_were_used_from_outside() {
     assert!(payouts.iter().all(|payout| payout.state.is_final()));
     assert_eq!((money.holds(bob), money.safe.nonce), (30_000, 9));
     assert_eq!(
-        (money.book("payout:main"), money.book("wallet:main")),
+        (
+            money.circle.book("payout:main"),
+            money.circle.book("wallet:main")
+        ),
         (0, 700)
     );
     assert_eq!(money.wallet().next_sequence, Some(9));
@@ -430,10 +429,10 @@ fn what_is_taken_back_races_with_the_payout_for_one_nonce() {
         assert!(money.send(&pair[faster]));
         assert!(!money.send(&pair[1 - faster]), "the nonce is used up");
         money.run();
-        assert_eq!(money.states()[first..], expected);
+        assert_eq!(money.circle.states()[first..], expected);
         assert_eq!(money.holds(bob), held);
     }
-    assert_eq!(money.book("payable:bob"), 100);
+    assert_eq!(money.circle.book("payable:bob"), 100);
 }
 
 /// The owners as the circle knows them are those of the Safe, in its order, and the same number of them signs.
@@ -452,33 +451,24 @@ fn the_owners_of_a_safe_follow_the_guardians() {
     let mut money = Money::new(6, 1_000);
     let bob = money.person("bob");
     let leaver = money.circle.guardians[3].owner_key().address();
-    let tenth = money.circle.newcomer("ten");
-    let decided = admit(&money.circle, "ten", tenth);
-    assert!(money.circle.act_as_circle(vec![decided]).is_ok());
-    in_force(&mut money.circle);
+    joins(&mut money.circle, "ten");
     money.run();
-    assert_eq!(money.states(), [(1, "signers", "settled")]);
+    assert_eq!(money.circle.states(), [(1, "signers", "settled")]);
     assert_eq!((money.safe.owners.len(), money.safe.threshold), (10, 7));
     assert!(owners_agree(&money));
 
     // What is planned behind the next change is signed by those who own the Safe after it.
-    assert!(
-        money
-            .circle
-            .act_as_circle(vec![remove("guardian4")])
-            .is_ok()
-    );
-    in_force(&mut money.circle);
+    leaves(&mut money.circle, "guardian4");
     money.circle.guardians[3].running = false;
     money.pay(&["bob"], 100);
     money.circle.settle();
     assert_eq!(
-        money.states()[1..],
+        money.circle.states()[1..],
         [(2, "signers", "signed"), (3, "pay", "checking")]
     );
     money.run();
     assert_eq!(
-        money.states()[1..],
+        money.circle.states()[1..],
         [(2, "signers", "settled"), (3, "pay", "settled")]
     );
     assert!(owners_agree(&money) && !money.safe.owners.contains(&leaver));
@@ -543,7 +533,7 @@ fn a_change_of_owners_that_is_taken_back_leaves_the_owners_of_before() {
     assert!(money.send(&no_op));
     money.run();
     assert_eq!(
-        money.states(),
+        money.circle.states(),
         [
             (1, "signers", "cancelled"),
             (2, "pay", "settled"),
@@ -612,5 +602,5 @@ fn payments_from_an_address_belong_to_the_account_whose_owner_said_so() {
         memo: None,
         amount: Amount::new(40, tft()),
     });
-    assert_eq!(money.book("escrow:bob"), 40);
+    assert_eq!(money.circle.book("escrow:bob"), 40);
 }

@@ -14,21 +14,16 @@ fn a_safe_that_the_guardians_own_is_taken_over_in_its_own_order() {
     let bob = money.person("bob");
     money.pay(&["bob"], 100);
     money.run();
-    assert_eq!(money.states(), [(1, "pay", "settled")]);
+    assert_eq!(money.circle.states(), [(1, "pay", "settled")]);
     assert_eq!(money.holds(bob), 10_000);
 
     // Who comes is put before all others, and who goes is named by who stands before.
-    let tenth = money.circle.newcomer("ten");
-    let decided = admit(&money.circle, "ten", tenth);
-    assert!(money.circle.act_as_circle(vec![decided]).is_ok());
-    in_force(&mut money.circle);
+    joins(&mut money.circle, "ten");
     money.run();
-    let left = money.circle.act_as_circle(vec![remove("guardian4")]);
-    assert!(left.is_ok());
-    in_force(&mut money.circle);
+    leaves(&mut money.circle, "guardian4");
     money.run();
     assert_eq!(
-        money.states()[1..],
+        money.circle.states()[1..],
         [(2, "signers", "settled"), (3, "signers", "settled")]
     );
     assert!(owners_agree(&money));
