@@ -1,5 +1,7 @@
 //! How a development circle is driven through its day, and what is waited for meanwhile.
 
+mod opening;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -15,7 +17,6 @@ use super::driver::Driver;
 use super::ethereum::{self, CHAIN_ID, Ethereum};
 use super::homes::Seat;
 use super::nodes::Nodes;
-use super::plan::Signers;
 use super::plan::{Plan, Until};
 use super::stellar::PASSPHRASE;
 use crate::api::client::Client;
@@ -23,7 +24,6 @@ use crate::api::types::{At, OwedList, Payout, PayoutWaiting, Payouts, Receipt, S
 use crate::cli::output::{self, Progress};
 use crate::iou_file::Party;
 use crate::problem::Problem;
-use treasury_protocol::stellar::multisig::Owners;
 
 /// The wallet on Stellar, which pays.
 const WALLET: &str = "main";
@@ -269,110 +269,6 @@ impl Run<'_> {
             Err(problem) if problem.code == "node.unknown" => Ok(false),
             Err(problem) => Err(problem),
         }
-    }
-
-    /// Starts the key ceremony of the wallet, and waits until all guardians confirmed the key.
-    async fn make_key(&mut self, driver: &Driver) -> Result<(), Problem> {
-        let payouts: At<Payouts> = self
-            .until("certified state", async |client| {
-                ready(client.get("/v1/payouts").await)
-            })
-            .await?;
-        if payouts.answer.wallets.is_empty() {
-            let mut given = vec![
-                ("wallet", Value::Text(WALLET.into())),
-                ("network", Value::Text(PASSPHRASE.into())),
-            ];
-            let start = match self.plan.signers {
-                Signers::Multisig => driver.act("treasury", "multisig", given)?,
-                Signers::Group => {
-                    given.push(("sequence", Value::Int(-1)));
-                    driver.act("ceremony", "start", given)?
-                }
-            };
-            let (_, receipt) = self
-                .done(driver, vec![start], true, "the wallet to be decided on")
-                .await?;
-            refuse(&receipt, "the wallet")?;
-        }
-        if self.plan.signers == Signers::Multisig {
-            self.make_account(driver).await?;
-        }
-        let account = self
-            .until("all guardians to make the wallet's key", async |client| {
-                let payouts: Option<At<Payouts>> = ready(client.get("/v1/payouts").await)?;
-                Ok(payouts.and_then(|payouts| {
-                    payouts
-                        .answer
-                        .wallets
-                        .into_iter()
-                        .find_map(|wallet| wallet.account)
-                }))
-            })
-            .await?;
-        if self.plan.signers == Signers::Group {
-            self.progress
-                .line(format!("the guardians share the key of {account}"));
-            self.bank.befriend(&Key(key_of(&account)?)).await?;
-        }
-        self.until(
-            "the guardians to open the wallet's account",
-            async |client| {
-                let payouts: Option<At<Payouts>> = ready(client.get("/v1/payouts").await)?;
-                Ok(payouts.and_then(|payouts| {
-                    let At { answer, .. } = payouts;
-                    let found = answer
-                        .wallets
-                        .iter()
-                        .all(|wallet| wallet.next_sequence.is_some());
-                    let trusts =
-                        |payout: &Payout| payout.purpose == "trust" && payout.state == "settled";
-                    (found && answer.payouts.iter().any(trusts)).then_some(())
-                }))
-            },
-        )
-        .await?;
-        self.progress
-            .line("its account is open and trusts TFT".to_owned());
-        Ok(())
-    }
-
-    /// Lets the issuer of TFT make the account of the wallet that each guardian owns, and names it to the circle.
-    async fn make_account(&mut self, driver: &Driver) -> Result<(), Problem> {
-        let what = "all guardians to name the keys by which they own the wallet";
-        let wallet = self
-            .until(what, async |client| {
-                let payouts: Option<At<Payouts>> = ready(client.get("/v1/payouts").await)?;
-                let wallets = payouts
-                    .into_iter()
-                    .flat_map(|payouts| payouts.answer.wallets);
-                Ok(wallets
-                    .into_iter()
-                    .find(|wallet| wallet.name == WALLET && wallet.owners_needed.is_some()))
-            })
-            .await?;
-        if wallet.account.is_some() {
-            return Ok(());
-        }
-        let keys = wallet.owners.iter().map(|owner| key_of(&owner.address));
-        let keys = keys.collect::<Result<Vec<_>, _>>()?;
-        let threshold = wallet.owners_needed.unwrap_or_default();
-        let owners = Owners::new(keys, u8::try_from(threshold).unwrap_or(u8::MAX))
-            .map_err(|error| Problem::of(error.code(), error))?;
-        let account = self.bank.found(&owners).await?;
-        self.progress.line(format!(
-            "any {threshold} of {} guardians sign for {account}, each with a key of its own",
-            wallet.owners.len()
-        ));
-        let given = vec![
-            ("wallet", Value::Text(WALLET.into())),
-            ("address", Value::Text(account)),
-        ];
-        let named = driver.act("treasury", "account", given)?;
-        let (_, receipt) = self
-            .done(driver, vec![named], false, "the account to be named")
-            .await?;
-        refuse(&receipt, "the account")
     }
 
     /// The wallet, as certified state has it.

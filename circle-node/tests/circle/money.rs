@@ -198,6 +198,7 @@ fn a_payout_is_paid_once_whatever_dies_or_lies_on_its_way() {
     assert_eq!(wallet["holdings"][0]["amount"], paying.left().as_str());
     approves(&paying);
     multisig::guardians_own_a_wallet(&paying);
+    multisig::what_moved_before_does_not_count(&paying, &runtime);
 }
 
 fn killed_before_the_ledger_hears_of_it(paying: &mut Paying) {

@@ -5,21 +5,20 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use threescript::value::{Amount, AssetCode, Value};
-use treasury_protocol::ethereum::{self, Owners};
+use treasury_protocol::ethereum;
 
 use super::life::{self, Inclusion, emit};
-use super::owners;
+use super::opening;
 use super::pause;
 use super::payee::{self, Address};
 use super::payout::{
     PayoutState, Purpose, Transaction, claimable, claimables, end_claimable, open, payout,
     put_claimable,
 };
-use super::plan::{self, Load, needs_trust, now_s};
-use super::wallet::{Chain, Scheme, Wallet, holdings, is_deposit, known, receive, wallets};
+use super::plan::{self, Load, now_s};
+use super::wallet::{Wallet, holdings, is_deposit, known, receive, wallets};
 use crate::accounts;
 use crate::digest::{Hash, digest};
-use crate::genesis::Home;
 use crate::rejection::{Failure, Rejection, each_alone, require};
 use crate::session::Session;
 use crate::state::{KeyValue, Overlay, StoreFault};
@@ -238,11 +237,7 @@ fn one(session: &mut Session, guardian: u32, observation: &Observation) -> Resul
 fn check(rows: &Overlay, observation: &Observation) -> Result<(), Failure> {
     match observation {
         Observation::Opened { wallet, sequence } => {
-            let named = waiting(rows, wallet, *sequence)?;
-            let by_itself = matches!(named.scheme, Scheme::Group { .. });
-            require(by_itself, "observation.owners", || {
-                format!("say of {wallet} whose it is, too")
-            })?;
+            opening::check_opened(rows, wallet, *sequence)?;
         }
         Observation::Owned {
             wallet,
@@ -250,35 +245,12 @@ fn check(rows: &Overlay, observation: &Observation) -> Result<(), Failure> {
             sequence,
             coins,
             ..
-        } => {
-            let named = waiting(rows, wallet, *sequence)?;
-            let is_it = matches!(named.scheme, Scheme::Multisig { .. })
-                && named.address.as_ref() == Some(address);
-            require(is_it, "observation.account", || {
-                format!("{address} is not the account that was named for {wallet}")
-            })?;
-            require(*coins >= 0, "observation.amount", || {
-                "nobody holds less than nothing".into()
-            })?;
-        }
+        } => opening::check_owned(rows, wallet, address, *sequence, *coins)?,
         Observation::Linked {
             wallet,
             sequence,
             owners,
-        } => {
-            let named = waiting(rows, wallet, *sequence)?;
-            let sorted = |owners: &[ethereum::Address]| {
-                let mut owners = owners.to_vec();
-                owners.sort_unstable();
-                owners
-            };
-            let expected = named.owners().map(|owners| sorted(owners.addresses()));
-            require(
-                expected.is_some_and(|expected| expected == sorted(owners)),
-                "observation.owners",
-                || format!("{wallet} is to belong to others; nobody waits for a Safe of these"),
-            )?;
-        }
+        } => opening::check_linked(rows, wallet, *sequence, owners)?,
         Observation::Included {
             payout,
             transaction,
@@ -378,21 +350,6 @@ fn check(rows: &Overlay, observation: &Observation) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A wallet whose account is waited for, which is said to have used `sequence`.
-fn waiting(rows: &Overlay, name: &str, sequence: i64) -> Result<Wallet, Failure> {
-    let wallet = known(rows, name)?;
-    let waits = wallet.address.is_some() && wallet.next_sequence.is_none();
-    require(waits, "observation.known", || {
-        format!("nobody waits for the account of {name}")
-    })?;
-    require(
-        (-1..i64::MAX).contains(&sequence),
-        "observation.sequence",
-        || "a sequence number is not negative".into(),
-    )?;
-    Ok(wallet)
-}
-
 /// The state of a payout, whose transaction has to be the one that was seen.
 fn of_transaction(rows: &Overlay, id: u64, transaction: &Hash) -> Result<PayoutState, Failure> {
     let unknown = || Rejection::new("observation.payout", format!("there is no payout {id}"));
@@ -447,19 +404,19 @@ fn no_rival(rows: &Overlay, id: u64) -> Result<(), Failure> {
 /// Makes a fact of what a quorum saw.
 fn conclude(session: &mut Session, observation: &Observation) -> Result<(), Failure> {
     match observation {
-        Observation::Opened { wallet, sequence } => opened(session, wallet, *sequence),
+        Observation::Opened { wallet, sequence } => opening::opened(session, wallet, *sequence),
         Observation::Owned {
             wallet,
             sequence,
             ledger,
             coins,
             ..
-        } => owned(session, wallet, *sequence, *ledger, *coins),
+        } => opening::owned(session, wallet, *sequence, *ledger, *coins),
         Observation::Linked {
             wallet,
             sequence,
             owners,
-        } => linked(session, wallet, *sequence, owners),
+        } => opening::linked(session, wallet, *sequence, owners),
         Observation::Included {
             payout,
             ledger,
@@ -541,77 +498,6 @@ fn conclude(session: &mut Session, observation: &Observation) -> Result<(), Fail
             in_books,
         } => pause::differ(session, wallet, asset, *on_chain, *in_books),
     }
-}
-
-/// A wallet has an account on its chain: it has to trust the circle's assets before it can hold them.
-fn opened(session: &mut Session, name: &str, sequence: i64) -> Result<(), Failure> {
-    let mut wallet = known(&session.rows, name)?;
-    wallet.next_sequence = Some(plan::following(sequence)?);
-    wallet.put(&mut session.rows);
-    let address = wallet
-        .address
-        .as_ref()
-        .map_or_else(String::new, ToString::to_string);
-    let data = vec![
-        ("wallet", Value::Text(name.into())),
-        ("address", Value::Text(address)),
-    ];
-    emit(session, "opened", data);
-    let on_stellar = matches!(wallet.chain, Chain::Stellar { .. });
-    if on_stellar && needs_trust(&session.context.genesis) {
-        let load = Load {
-            purpose: Purpose::Trust,
-            lines: Vec::new(),
-            memo: None,
-        };
-        plan::begin(session, name, load)?;
-    }
-    Ok(())
-}
-
-/// The account of a wallet is its owners'. What it holds already belongs to nobody else; what came to it before does not count.
-fn owned(
-    session: &mut Session,
-    name: &str,
-    sequence: i64,
-    ledger: u64,
-    coins: i64,
-) -> Result<(), Failure> {
-    let mut wallet = known(&session.rows, name)?;
-    wallet.since = ledger;
-    wallet.put(&mut session.rows);
-    let genesis = session.context.genesis.clone();
-    let is_coin = |home: &Home| matches!(home, Home::Stellar { issuer: None });
-    let coin = genesis
-        .assets
-        .iter()
-        .find(|(_, asset)| asset.homes.iter().any(is_coin));
-    if let Some((code, _)) = coin.filter(|_| coins > 0) {
-        let height = session.context.height;
-        let amount = Amount::new(coins, code.clone());
-        let book = format!("wallet:{name}");
-        receive(&mut session.rows, height, name, &book, &amount, "opening")?;
-    }
-    opened(session, name, sequence)
-}
-
-/// The Safe of a wallet is its owners', who are from now on known in its own order.
-fn linked(
-    session: &mut Session,
-    name: &str,
-    sequence: i64,
-    order: &[ethereum::Address],
-) -> Result<(), Failure> {
-    let mut wallet = known(&session.rows, name)?;
-    if let Scheme::Safe {
-        owners: Some(owners),
-    } = &mut wallet.scheme
-    {
-        let linked = Owners::new(order.to_vec(), owners.threshold());
-        *owners = linked.map_err(owners::refused)?;
-    }
-    wallet.put(&mut session.rows);
-    opened(session, name, sequence)
 }
 
 /// Plans to take back everything of a payout that is due and was not claimed.

@@ -382,34 +382,6 @@ pub(crate) fn open_multisig(
     super::owners::settle(session)
 }
 
-/// Takes the address of the account that was made for a wallet. The guardians look there whether it belongs to its owners and to
-/// nobody else; until they saw that, another one can be named.
-pub(crate) fn name_account(rows: &mut Overlay, name: &str, address: &str) -> Result<(), Failure> {
-    let mut wallet = known(rows, name)?;
-    let waits = matches!(&wallet.scheme, Scheme::Multisig { owners: Some(_) })
-        && wallet.next_sequence.is_none();
-    require(waits, "wallet.account", || {
-        format!(
-            "{name} waits for no account: only a wallet that the guardians own with keys of their own does, when each has named its key, until it is open"
-        )
-    })?;
-    let address = Address::parse("stellar", address)?;
-    let plain = matches!(&address, Address::Stellar { muxed: None, .. });
-    require(plain, "wallet.account", || {
-        "an account has an address G…".into()
-    })?;
-    let taken = wallets(rows)?
-        .into_iter()
-        .find(|other| other.name != name && other.address.as_ref() == Some(&address));
-    if let Some(other) = taken {
-        let message = format!("that is the account of the wallet {}", other.name);
-        return Err(Rejection::new("wallet.account", message).into());
-    }
-    wallet.address = Some(address);
-    wallet.put(rows);
-    Ok(())
-}
-
 fn check_network(network: &str) -> Result<(), Rejection> {
     require((1..=128).contains(&network.len()), "wallet.network", || {
         "the network passphrase has to have 1 to 128 bytes".into()

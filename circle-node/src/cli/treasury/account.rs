@@ -112,6 +112,12 @@ fn owners(wallet: &Wallet) -> Result<Owners, Problem> {
             "nothing has to be done",
         ));
     }
+    let looked_at = wallet.owners_needed.is_none() || !wallet.differs.is_empty();
+    if let (Some(named), false) = (&wallet.account, looked_at) {
+        let reason = format!("{named} was named for the wallet {name} already");
+        let mend = "wait until the guardians looked at it; `circle treasury status` says if it is not theirs alone";
+        return Err(Problem::new("account.named", reason, mend));
+    }
     let threshold = match wallet.owners_needed {
         Some(threshold) if wallet.chain == "stellar" => threshold,
         _ if wallet.chain == "stellar" && wallet.ceremony.is_none() => {

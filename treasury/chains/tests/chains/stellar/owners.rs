@@ -1,9 +1,13 @@
 //! Accounts with several owners, and accounts that pass to another key, on a ledger that counts weights.
 
+use stellar_xdr as xdr;
 use treasury_chains::stellar::Submission;
-use treasury_protocol::stellar::{Batch, Operation, Signature, multisig, rotation};
+use treasury_protocol::stellar::founding::Founding;
+use treasury_protocol::stellar::{
+    Asset, AssetCode, Batch, Operation, Signature, TimeBounds, address, multisig, rotation,
+};
 
-use super::{Net, PASSPHRASE, Person, client, payment, succeeded};
+use super::{MAX_S, Net, PASSPHRASE, Person, WHOLE, client, payment, succeeded};
 
 /// What the ledger says of a batch of `account` with these signatures: nothing if it took it, else why not.
 async fn submit(
@@ -112,4 +116,119 @@ async fn an_account_passes_to_a_key_that_has_shown_that_it_signs() {
         "tx_bad_auth"
     );
     assert_eq!(submit(&net, &account, pay(), &[&third]).await, "");
+}
+
+/// Nine owners, of whom seven sign.
+fn nine() -> multisig::Owners {
+    let keys = (20..29).map(|number| Person::new(number).key).collect();
+    multisig::Owners::new(keys, 7).expect("owners")
+}
+
+/// In what an account differs from one that these own alone.
+async fn differences(net: &Net, account: &[u8; 32], owners: &multisig::Owners) -> Vec<String> {
+    let horizon = client(std::slice::from_ref(&net.url));
+    let snapshot = horizon.snapshot(account).await.expect("an answer");
+    let account = snapshot.account.expect("an account");
+    account.differences(owners, snapshot.ledger)
+}
+
+#[tokio::test]
+async fn an_account_is_made_for_its_owners_in_one_transaction() {
+    let net = Net::start().await;
+    let (funder, fresh) = (net.friend(1), Person::new(2));
+    let founding = Founding {
+        funder: funder.key,
+        sequence: net.sequence(&funder) + 1,
+        fee_per_op_stroops: 100,
+        time_bounds: TimeBounds { min: 0, max: MAX_S },
+        account: fresh.key,
+        starting_stroops: 20 * WHOLE,
+        owners: nine(),
+    };
+    let hash = founding.hash(PASSPHRASE).expect("sound");
+    let sign = |person: &Person| person.secret.sign(&hash).into();
+    let envelope = founding.envelope(PASSPHRASE, sign(&funder), sign(&fresh));
+    assert_eq!(told(&net, &envelope.expect("signed")).await, "");
+    assert_eq!(net.stroops(&fresh), 20 * WHOLE);
+    assert!(differences(&net, &fresh.key, &nine()).await.is_empty());
+    assert_eq!(
+        submit(&net, &fresh, vec![payment(&funder, 1)], &[&fresh]).await,
+        "tx_bad_auth",
+        "its own key counts for nothing"
+    );
+    // Others own it, or the same ones in another way, and each is told.
+    let keys = nine().keys().to_vec();
+    let eight = multisig::Owners::new(keys[1..].to_vec(), 7).expect("owners");
+    let text = differences(&net, &fresh.key, &eight).await.join("; ");
+    let first = address(&keys[0]);
+    assert_eq!(text, format!("{first}, who is no owner, weighs 1"));
+    let all = multisig::Owners::new(keys, 9).expect("owners");
+    let text = differences(&net, &fresh.key, &all).await.join("; ");
+    assert_eq!(text, "its thresholds are 7, 7 and 7 instead of 9");
+}
+
+/// What somebody does with an account before it is handed over.
+enum Before {
+    Does(Operation),
+    LetsSign(xdr::SignerKey),
+    Jumps(i64),
+}
+
+#[tokio::test]
+async fn what_is_left_from_a_life_before_is_seen() {
+    let net = Net::start().await;
+    let (issuer, mut number) = (net.friend(1), 2);
+    let trust = Operation::Trust {
+        asset: Asset::Issued {
+            code: AssetCode::new("TFT").expect("a code"),
+            issuer: issuer.key,
+        },
+        limit: 1,
+    };
+    let agreed = xdr::SignerKey::PreAuthTx(xdr::Uint256([9; 32]));
+    let image = xdr::SignerKey::HashX(xdr::Uint256([9; 32]));
+    for (before, expected) in [
+        (Before::Does(trust), "it has 1 entries beside its 9 signers"),
+        (Before::LetsSign(agreed), "who is no owner, weighs 1"),
+        (Before::LetsSign(image), "who is no owner, weighs 1"),
+        (
+            Before::Jumps(i64::MAX - 10),
+            "its sequence number was moved on to 92233720368547757",
+        ),
+    ] {
+        let account = net.friend(number);
+        number += 1;
+        let sequence = net.sequence(&account) + 1;
+        let options = |key| xdr::SetOptionsOp {
+            inflation_dest: None,
+            clear_flags: None,
+            set_flags: None,
+            master_weight: None,
+            low_threshold: None,
+            med_threshold: None,
+            high_threshold: None,
+            home_domain: None,
+            signer: Some(xdr::Signer { key, weight: 1 }),
+        };
+        let body = match before {
+            Before::Does(operation) => {
+                net.include(&account.transaction(sequence, vec![operation]));
+                None
+            }
+            Before::LetsSign(key) => Some(xdr::OperationBody::SetOptions(options(key))),
+            Before::Jumps(to) => Some(xdr::OperationBody::BumpSequence(xdr::BumpSequenceOp {
+                bump_to: xdr::SequenceNumber(to),
+            })),
+        };
+        if let Some(body) = body {
+            // In a transaction of somebody else, which leaves the account's own history empty.
+            let sequence = net.sequence(&issuer) + 1;
+            net.include(&issuer.raw(sequence, vec![(&account, body)]));
+        }
+        let setup = nine().setup().expect("owners");
+        let handed_over = account.transaction(net.sequence(&account) + 1, setup);
+        net.include(&handed_over);
+        let text = differences(&net, &account.key, &nine()).await.join("; ");
+        assert!(text.contains(expected), "{text}");
+    }
 }
