@@ -10,21 +10,18 @@ pub fn formatting() -> anyhow::Result<()> {
     step("formatting", cargo(&["fmt", "--all", "--check"]))
 }
 
-/// Lints, warnings as errors.
+/// Lints, warnings as errors; also of the tests that need an Ethereum node.
 pub fn lints() -> anyhow::Result<()> {
-    step(
-        "lints",
-        cargo(&[
-            "clippy",
-            "--release",
-            "--workspace",
-            "--all-targets",
-            "--quiet",
-            "--",
-            "-D",
-            "warnings",
-        ]),
-    )
+    let judged = ["--all-targets", "--quiet", "--", "-D", "warnings"];
+    let mut all = cargo(&["clippy", "--release", "--workspace"]);
+    all.args(judged);
+    step("lints", all)?;
+    let mut anvil = cargo(&["clippy", "--release", "-p", "circle-node"]);
+    anvil
+        .args(["-p", "treasury-chains"])
+        .args(["--features", "circle-node/anvil,treasury-chains/anvil"])
+        .args(judged);
+    step("lints of the tests on an Ethereum node", anvil)
 }
 
 /// Licences, sources and doubles of all dependencies; their advisories where the advisory database can be reached.
