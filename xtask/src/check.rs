@@ -1,6 +1,6 @@
 //! What has to hold before anything is tested.
 
-use crate::run::{cargo, program, step, target, works};
+use crate::run::{EVERYTHING, cargo, program, step, target, works};
 
 // The tool itself, pinned so that two runs of CI judge by the same rules.
 const CARGO_DENY: &str = "0.20.2";
@@ -12,16 +12,11 @@ pub fn formatting() -> anyhow::Result<()> {
 
 /// Lints, warnings as errors; also of the tests that need an Ethereum node.
 pub fn lints() -> anyhow::Result<()> {
-    let judged = ["--all-targets", "--quiet", "--", "-D", "warnings"];
-    let mut all = cargo(&["clippy", "--release", "--workspace"]);
-    all.args(judged);
-    step("lints", all)?;
-    let mut anvil = cargo(&["clippy", "--release", "-p", "circle-node"]);
-    anvil
-        .args(["-p", "treasury-chains"])
-        .args(["--features", "circle-node/anvil,treasury-chains/anvil"])
-        .args(judged);
-    step("lints of the tests on an Ethereum node", anvil)
+    let mut lints = cargo(&["clippy", "--release"]);
+    lints
+        .args(EVERYTHING)
+        .args(["--all-targets", "--quiet", "--", "-D", "warnings"]);
+    step("lints", lints)
 }
 
 /// Licences, sources and doubles of all dependencies; their advisories where the advisory database can be reached.

@@ -53,10 +53,12 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn test(all_peers: bool) -> anyhow::Result<()> {
-    run::step(
-        "tests",
-        run::cargo(&["test", "--release", "--workspace", "--quiet"]),
-    )?;
+    let mut tests = run::cargo(&["test", "--release", "--quiet"]);
+    // Those on an Ethereum node are a peer's, and run alone.
+    tests
+        .args(run::EVERYTHING)
+        .args(["--", "--skip", peers::ON_ANVIL]);
+    run::step("tests", tests)?;
     let missing = peers::test()?;
     for remark in &missing {
         println!("NOT TESTED: {remark}");

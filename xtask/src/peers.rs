@@ -6,7 +6,10 @@ use std::process::Stdio;
 
 use anyhow::Context;
 
-use crate::run::{cargo, circle, program, root, step, target, works};
+use crate::run::{EVERYTHING, cargo, circle, program, root, step, target, works};
+
+/// The modules of tests that need a real Ethereum node.
+pub const ON_ANVIL: &str = "on_anvil::";
 
 /// Versions are pinned so that a failure here is ours.
 const STELLAR_SDK: &str = "stellar-sdk==16.1.1";
@@ -37,7 +40,6 @@ pub fn test() -> anyhow::Result<Vec<String>> {
             safe_transactions(&node)?;
             ethereum()?;
             safe_day(&node)?;
-            safe_faults()?;
         }
         None => missing.push(
             "the JavaScript Stellar SDK, ethers and an Ethereum node, which need Node.js 20 with npm; install nodejs and npm"
@@ -78,25 +80,19 @@ fn sandbox(language: &str, program_: &Path, script: &str) -> anyhow::Result<()> 
     result
 }
 
-/// The client of Ethereum against a real node with the real contracts of Safe, which npm installs at the first run.
+/// The client of Ethereum against a real node with the real contracts of Safe, which npm installs at the first run; and a whole
+/// circle that pays from a Safe while its nodes die and its endpoints lie.
 fn ethereum() -> anyhow::Result<()> {
-    let mut tests = cargo(&["test", "--release", "--quiet", "-p", "treasury-chains"]);
+    let mut tests = cargo(&["test", "--release", "--quiet"]);
     tests
-        .args(["--features", "anvil", "--test", "chains", "ethereum::"])
+        .args(EVERYTHING)
+        .args(["--test", "chains", "--test", "circle", "--", ON_ANVIL])
         .env(
             "GUARDIAN_ETHEREUM_TOOLS",
             cache().join("guardian-circle/ethereum"),
-        );
-    step("Safes on a real Ethereum node", tests)
-}
-
-/// A whole circle that pays from a Safe while its nodes die and its endpoints lie.
-fn safe_faults() -> anyhow::Result<()> {
-    let mut tests = cargo(&["test", "--release", "--quiet", "-p", "circle-node"]);
-    tests
-        .args(["--features", "anvil", "--test", "circle", "safe::"])
+        )
         .env("XDG_CACHE_HOME", cache());
-    step("a circle that pays from a Safe, with faults", tests)
+    step("Safes on a real Ethereum node, with faults", tests)
 }
 
 /// A whole circle that pays its day from a Safe, read back with ethers.

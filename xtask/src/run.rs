@@ -6,6 +6,13 @@ use std::time::Instant;
 
 use anyhow::{Context, ensure};
 
+/// What is linted and tested: all there is. The same choice for every step, so that nothing is built twice.
+pub const EVERYTHING: [&str; 3] = [
+    "--workspace",
+    "--features",
+    "circle-node/anvil,treasury-chains/anvil",
+];
+
 /// The root of the checkout.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

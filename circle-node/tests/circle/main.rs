@@ -4,6 +4,8 @@ mod editor;
 mod keys;
 mod membership;
 mod money;
+#[cfg(feature = "anvil")]
+mod on_anvil;
 mod page;
 mod policies;
 #[path = "../../../treasury/chains/tests/chains/proxy.rs"]
@@ -11,11 +13,9 @@ mod policies;
 mod proxy;
 mod restored;
 #[cfg(feature = "anvil")]
-#[path = "../../../treasury/chains/tests/chains/ethereum/rpc.rs"]
+#[path = "../../../treasury/chains/tests/chains/on_anvil/rpc.rs"]
 #[allow(dead_code)]
 mod rpc;
-#[cfg(feature = "anvil")]
-mod safe;
 mod tutorial;
 
 use std::io::{BufRead, BufReader, Read, Write};

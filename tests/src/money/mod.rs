@@ -1,15 +1,15 @@
 //! A simulated circle whose wallet is on a ledger in memory: guardians watch it, anybody broadcasts.
 
+mod outside;
 pub mod schedule;
+mod watching;
 
 use std::collections::BTreeMap;
 
 use circle::ceremonies;
 use circle::digest::encode;
 use circle::ids::Key;
-use circle::treasury::{
-    self, Address, Observation, Outcome, Payout, Question, Scheme, Transaction, Wallet,
-};
+use circle::treasury::{self, Address, Observation, Payout, Scheme, Wallet};
 use ed25519_zebra::SigningKey;
 use stellar_xdr::{self as xdr, ReadXdr};
 use threescript::action::Action;
@@ -384,137 +384,6 @@ impl Money {
         }
     }
 
-    /// Every running guardian reports what it sees and did not say before. Gives whether anybody had news.
-    pub fn watch(&mut self) -> bool {
-        let mut said = false;
-        for index in 0..self.circle.guardians.len() {
-            if !self.circle.guardians[index].running {
-                continue;
-            }
-            let seen = self.look(index);
-            if !seen.is_empty() {
-                let receipt = self.circle.act(index, vec![observe(&seen)]);
-                said |= receipt.is_ok();
-            }
-        }
-        said
-    }
-
-    /// What one guardian sees on the chain and has not said.
-    fn look(&self, index: usize) -> Vec<Observation> {
-        let rows = self.circle.guardians[index].state();
-        let questions = treasury::questions(&rows, &self.circle.genesis, self.now_s());
-        let mut seen = Vec::new();
-        for question in questions.expect("memory does not fail") {
-            seen.extend(self.answer(&question));
-        }
-        seen.extend(self.arrivals());
-        if treasury::is_at_rest(&rows, "main").expect("memory does not fail")
-            && let Some(wallet) = treasury::wallet(&rows, "main").expect("memory does not fail")
-            && wallet.next_sequence.is_some()
-            && !seen.iter().any(|one| {
-                treasury::is_news(&rows, index as u32, one).expect("memory does not fail")
-            })
-        {
-            let held = self.balance(&self.account());
-            let differs = treasury::compare(&rows, &wallet, &tft(), held);
-            seen.extend(differs.expect("memory does not fail"));
-        }
-        seen.retain(|one| {
-            treasury::is_news(&rows, index as u32, one).expect("memory does not fail")
-        });
-        seen
-    }
-
-    fn answer(&self, question: &Question) -> Option<Observation> {
-        match question {
-            Question::Account { wallet } => {
-                let account = self.ledger.account(&key_of(wallet.address.as_ref()?))?;
-                match &wallet.scheme {
-                    Scheme::Multisig { owners } => {
-                        let is_theirs = belongs_to(account, owners.as_ref()?)
-                            && account.subentries() as usize == owners.as_ref()?.keys().len();
-                        let changed = account.modified.0.into();
-                        let seen = question.owned(account.sequence, changed, account.balance);
-                        seen.filter(|_| is_theirs)
-                    }
-                    _ => question.account(account.sequence),
-                }
-            }
-            Question::Outcome { payout, .. } => question.outcome(self.outcome(payout)),
-            Question::Receives { address, .. } => {
-                let account = self.ledger.account(&key_of(address));
-                question.receives(account.is_some_and(|account| self.line(account).is_some()))
-            }
-            Question::Claim { balance, .. } => {
-                question.claim(self.ledger.claimable().any(|(id, _)| id == balance))
-            }
-        }
-    }
-
-    fn outcome(&self, payout: &Payout) -> Outcome {
-        let Transaction::Stellar { batch, .. } = &payout.transaction else {
-            return Outcome::Pending;
-        };
-        if let Some(included) = self.ledger.transaction(&payout.hash) {
-            return Outcome::Included {
-                ledger: included.ledger.into(),
-                succeeded: succeeded(included),
-                fee: included.result.fee_charged,
-            };
-        }
-        let sequence = self.sequence();
-        if sequence >= batch.sequence {
-            return Outcome::Passed { sequence };
-        }
-        // The last closed ledger is as old as now where one is closed every few seconds.
-        match self.now_s() > batch.time_bounds.max {
-            true => Outcome::Expired,
-            false => Outcome::Pending,
-        }
-    }
-
-    /// Payments to the wallet.
-    fn arrivals(&self) -> Vec<Observation> {
-        let wallet = self.wallet();
-        let owned = matches!(wallet.scheme, Scheme::Multisig { .. });
-        if wallet.address.is_none() || owned && wallet.next_sequence.is_none() {
-            return Vec::new();
-        }
-        let to = xdr::MuxedAccount::Ed25519(xdr::Uint256(self.account()));
-        let mut seen = Vec::new();
-        let counts = |one: &&Included| succeeded(one) && u64::from(one.ledger) > wallet.since;
-        for included in self.ledger.included().iter().filter(counts) {
-            let xdr::TransactionEnvelope::Tx(envelope) = &included.envelope else {
-                continue;
-            };
-            for (position, operation) in envelope.tx.operations.iter().enumerate() {
-                let xdr::OperationBody::Payment(payment) = &operation.body else {
-                    continue;
-                };
-                if payment.destination != to || payment.asset == xdr::Asset::Native {
-                    continue;
-                }
-                let from = match &envelope.tx.source_account {
-                    xdr::MuxedAccount::Ed25519(key) => key.0,
-                    xdr::MuxedAccount::MuxedEd25519(from) => from.ed25519.0,
-                };
-                seen.push(Observation::Received {
-                    wallet: "main".into(),
-                    operation: format!("{}-{position}", included.ledger),
-                    from: treasury_protocol::stellar::address(&from),
-                    to: None,
-                    memo: match &envelope.tx.memo {
-                        xdr::Memo::Text(text) => Some(text.to_utf8_string_lossy()),
-                        _ => None,
-                    },
-                    amount: Amount::new(payment.amount, tft()),
-                });
-            }
-        }
-        seen
-    }
-
     /// Broadcasts, watches and settles until nothing happens any more. At most 60 rounds.
     pub fn run(&mut self) {
         for _ in 0..60 {
@@ -525,89 +394,6 @@ impl Money {
             }
         }
         panic!("the treasury never comes to rest: {:#?}", self.payouts());
-    }
-
-    /// Signs something with the key of a ceremony behind the circle's back, as thieves of enough shares could.
-    pub fn sign_outside(&mut self, ceremony: u64, hash: &[u8; 32]) -> Signature {
-        let rows = self.circle.guardians[0].state();
-        let participants = ceremonies::participants(&rows, ceremony).expect("memory does not fail");
-        let key = ceremonies::key(&rows, ceremony).expect("memory does not fail");
-        let key = key.expect("the ceremony is done");
-        let guardians = &mut self.circle.guardians;
-        let bytes = crate::guardian::sign_together(guardians, &participants, ceremony, &key, hash);
-        Signature {
-            key: key.public,
-            bytes,
-        }
-    }
-
-    /// A transaction of the wallet that the circle knows nothing of; it uses up the next sequence number.
-    pub fn use_up_sequence(&mut self) {
-        let scheme = match self.wallet().scheme {
-            // A change of them may be on the chain that nobody has seen yet.
-            Scheme::Multisig { .. } => Scheme::Multisig {
-                owners: Some(self.owners_on_chain()),
-            },
-            shared => shared,
-        };
-        assert!(self.act_by(&scheme, Operation::Nothing));
-    }
-
-    /// Lets the wallet do something of which the circle knows nothing, with the key of a ceremony. Says whether the chain took
-    /// it.
-    pub fn act_outside(&mut self, ceremony: u64, operation: Operation) -> bool {
-        self.act_by(&Scheme::Group { ceremony }, operation)
-    }
-
-    fn act_by(&mut self, scheme: &Scheme, operation: Operation) -> bool {
-        let batch = Batch {
-            source: self.account(),
-            fee_per_op_stroops: 100,
-            sequence: self.sequence() + 1,
-            time_bounds: TimeBounds {
-                min: 0,
-                max: u32::MAX.into(),
-            },
-            memo: None,
-            operations: vec![operation],
-        };
-        let hash = batch.hash(NETWORK).expect("the batch is sound");
-        let signatures = self.signatures_outside(scheme, &hash);
-        let envelope = batch.envelope(NETWORK, &signatures).expect("it is signed");
-        self.submit(&envelope)
-            .is_some_and(|included| succeeded(&included))
-    }
-
-    /// Completes a payout with the wallet's key behind the circle's back, and sends it.
-    pub fn complete_outside(&mut self, payout: &Payout) -> Option<Included> {
-        let Transaction::Stellar { batch, network } = &payout.transaction else {
-            return None;
-        };
-        let signatures = self.signatures_outside(payout.signers.as_ref()?, &payout.hash);
-        let envelope = batch.envelope(network, &signatures).expect("it is signed");
-        self.submit(&envelope)
-    }
-
-    /// Signatures of whoever signs by a scheme, behind the circle's back.
-    fn signatures_outside(&mut self, scheme: &Scheme, hash: &[u8; 32]) -> Vec<Signature> {
-        match scheme {
-            Scheme::Multisig {
-                owners: Some(owners),
-            } => {
-                let keys = self.circle.guardians.iter();
-                let keys = keys.map(crate::guardian::Guardian::stellar_owner_key);
-                let owning = keys.filter(|key| owners.contains(&Key::of(key).0));
-                let sign = |key: SigningKey| Signature {
-                    key: Key::of(&key).0,
-                    bytes: key.sign(hash).into(),
-                };
-                owning.take(owners.threshold().into()).map(sign).collect()
-            }
-            _ => {
-                let ceremony = scheme.ceremony().expect("the guardians share a key");
-                vec![self.sign_outside(ceremony, hash)]
-            }
-        }
     }
 
     /// What a person holds on the chain, in minor units of TFT.

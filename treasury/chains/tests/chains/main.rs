@@ -1,6 +1,6 @@
 //! Clients against ledgers that run on this machine, through a proxy with faults.
 
 #[cfg(feature = "anvil")]
-mod ethereum;
+mod on_anvil;
 mod proxy;
 mod stellar;
