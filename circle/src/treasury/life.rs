@@ -136,7 +136,7 @@ pub(super) fn included(session: &mut Session, id: u64, seen: Inclusion) -> Resul
     emit(session, payout.state.name(), data);
     if seen.succeeded {
         rotation::changed(session, &payout)?;
-    } else if would_differ(&session.rows, &session.context.genesis, &payout)? {
+    } else if would_differ(&session.rows, &payout)? {
         // What failed only because somebody cannot receive is planned again, as what can be claimed.
         again(session, &mut payout)?;
     }
@@ -298,7 +298,7 @@ pub(super) fn reconsider(session: &mut Session) -> Result<(), Failure> {
             old.state,
             PayoutState::Planned | PayoutState::Checking | PayoutState::Signing
         );
-        if !early || !would_differ(&session.rows, &session.context.genesis, &old)? {
+        if !early || !would_differ(&session.rows, &old)? {
             continue;
         }
         let wallet = wallet_of(&session.rows, &old)?;
@@ -314,15 +314,10 @@ pub(super) fn reconsider(session: &mut Session) -> Result<(), Failure> {
     Ok(())
 }
 
-fn would_differ(
-    rows: &Overlay,
-    genesis: &crate::genesis::Genesis,
-    payout: &Payout,
-) -> Result<bool, Failure> {
+fn would_differ(rows: &Overlay, payout: &Payout) -> Result<bool, StoreFault> {
     let wallet = wallet_of(rows, payout)?;
     for line in &payout.lines {
-        let home = wallet.home(genesis, &line.amount.asset)?;
-        if must_claim(rows, &home, &line.to, &line.amount.asset)? && !line.claimable {
+        if must_claim(rows, &wallet, &line.to, &line.amount.asset)? && !line.claimable {
             return Ok(true);
         }
     }
@@ -349,15 +344,14 @@ fn replace(
 }
 
 /// What a payout carried, with what is known of its payees now.
-fn load_of(session: &Session, wallet: &Wallet, old: &Payout) -> Result<Load, Failure> {
+fn load_of(session: &Session, wallet: &Wallet, old: &Payout) -> Result<Load, StoreFault> {
     let memo = match &old.transaction {
         Transaction::Stellar { batch, .. } => batch.memo.clone(),
         Transaction::Safe(_) => None,
     };
     let mut lines = old.lines.clone();
     for line in &mut lines {
-        let home = wallet.home(&session.context.genesis, &line.amount.asset)?;
-        line.claimable = must_claim(&session.rows, &home, &line.to, &line.amount.asset)?;
+        line.claimable = must_claim(&session.rows, wallet, &line.to, &line.amount.asset)?;
     }
     Ok(Load {
         purpose: old.purpose.clone(),

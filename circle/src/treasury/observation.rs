@@ -319,8 +319,8 @@ fn check(rows: &Overlay, observation: &Observation) -> Result<(), Failure> {
             asset,
             receives,
         } => {
-            known(rows, wallet)?;
-            let thought = payee::receives(rows, address, asset.as_str())?;
+            let chain = known(rows, wallet)?.chain;
+            let thought = payee::receives(rows, &chain, address, asset)?;
             require(thought != *receives, "observation.known", || {
                 "the circle knows that already; nothing has to be done".into()
             })?;
@@ -464,12 +464,13 @@ fn conclude(session: &mut Session, observation: &Observation) -> Result<(), Fail
             Ok(())
         }
         Observation::Receives {
+            wallet,
             address,
             asset,
             receives,
-            ..
         } => {
-            payee::set_receives(&mut session.rows, address, asset.as_str(), *receives);
+            let chain = known(&session.rows, wallet)?.chain;
+            payee::set_receives(&mut session.rows, &chain, address, asset, *receives);
             match receives {
                 true => Ok(()),
                 false => life::reconsider(session),

@@ -3,11 +3,13 @@
 use std::fmt;
 
 use borsh::{BorshDeserialize, BorshSerialize};
+use threescript::value::AssetCode;
 use treasury_protocol::ethereum;
 use treasury_protocol::stellar::{Destination, Memo};
 
 use super::wallet::Chain;
 use crate::account::Account;
+use crate::digest::{Hash, digest};
 use crate::ids::{CircleId, Key};
 use crate::rejection::{Failure, Rejection, require};
 use crate::state::{KeyValue, Overlay, StoreFault};
@@ -82,7 +84,7 @@ pub struct Payee {
 const PAYEES: Table<Payee> = Table::new(b"k3a", "a payee");
 // address as text
 const PAYERS: Table<String> = Table::new(b"k3q", "whose payments from an address are");
-// (address as text, asset): what a quorum saw; nothing seen counts as yes.
+// (chain, address as text, asset): what a quorum saw there; nothing seen counts as yes.
 const RECEIVES: Table<bool> = Table::new(b"k3p", "whether a payee can receive");
 
 /// Where `account` is paid on a chain: where it asked for, or on Stellar the account of its own key.
@@ -167,18 +169,59 @@ pub(crate) fn pays_from(
     Ok(())
 }
 
-/// Whether an address can receive an asset, as far as a quorum saw.
+/// Whether an address can receive an asset on a chain, as far as a quorum saw.
 pub fn receives(
     rows: &(impl KeyValue + ?Sized),
+    chain: &Chain,
     address: &Address,
-    asset: &str,
+    asset: &AssetCode,
 ) -> Result<bool, StoreFault> {
-    Ok(RECEIVES
-        .get(rows, (address.to_string(), asset))?
-        .unwrap_or(true))
+    let known = RECEIVES.get(rows, (there(chain), address.to_string(), asset.as_str()))?;
+    Ok(known.unwrap_or(true))
 }
 
 /// Keeps what a quorum saw.
-pub(super) fn set_receives(rows: &mut Overlay, address: &Address, asset: &str, receives: bool) {
-    RECEIVES.put(rows, (address.to_string(), asset), &receives);
+pub(super) fn set_receives(
+    rows: &mut Overlay,
+    chain: &Chain,
+    address: &Address,
+    asset: &AssetCode,
+    receives: bool,
+) {
+    RECEIVES.put(
+        rows,
+        (there(chain), address.to_string(), asset.as_str()),
+        &receives,
+    );
+}
+
+/// A chain as rows name it. An address of one network may hold nothing on another.
+fn there(chain: &Chain) -> Hash {
+    let network = match chain {
+        Chain::Stellar { network } => network.clone(),
+        Chain::Ethereum { chain_id, .. } => chain_id.to_string(),
+    };
+    digest("guardian-circle/v1/network", &(chain.kind(), network))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_address_can_receive_on_one_network_says_nothing_of_another() {
+        let network = |name: &str| Chain::Stellar {
+            network: name.into(),
+        };
+        let (here, there) = (network("here"), network("there"));
+        let address = Address::Stellar {
+            key: Key([1; 32]),
+            muxed: None,
+        };
+        let asset = AssetCode::new("TFT").unwrap();
+        let mut rows = Overlay::new(std::sync::Arc::new(crate::state::Memory::new()));
+        set_receives(&mut rows, &here, &address, &asset, false);
+        let on = |chain: &Chain| receives(&rows, chain, &address, &asset).unwrap();
+        assert_eq!((on(&here), on(&there)), (false, true));
+    }
 }

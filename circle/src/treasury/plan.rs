@@ -55,11 +55,11 @@ pub(crate) fn plan(
         })?;
         let book = format!("payout:{wallet_name}");
         ledger::transfer(rows, &format!("payable:{}", account.name), &book, &amount)?;
-        let home = wallet.home(&genesis, &amount.asset)?;
+        wallet.home(&genesis, &amount.asset)?;
         let Payee { address, memo } = payee_of(rows, &account, &wallet.chain)?
             .ok_or_else(|| no_address(&account.name, &wallet))?;
         let line = Line {
-            claimable: must_claim(rows, &home, &address, &amount.asset)?,
+            claimable: must_claim(rows, &wallet, &address, &amount.asset)?,
             account: account.name,
             to: address,
             amount,
@@ -90,13 +90,13 @@ pub(crate) fn plan(
 /// Whether the payee has to claim it: a payment of an asset that it does not trust would undo the whole batch.
 pub(super) fn must_claim(
     rows: &Overlay,
-    home: &Home,
+    wallet: &Wallet,
     to: &Address,
     asset: &AssetCode,
 ) -> Result<bool, StoreFault> {
-    match home {
-        Home::Stellar { .. } => Ok(!receives(rows, to, asset.as_str())?),
-        Home::Ethereum { .. } => Ok(false),
+    match wallet.chain {
+        Chain::Stellar { .. } => Ok(!receives(rows, &wallet.chain, to, asset)?),
+        Chain::Ethereum { .. } => Ok(false),
     }
 }
 

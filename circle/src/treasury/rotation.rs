@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! group key   ceremony of the guardians ─▶ the old key gives the new one a say ─▶ the new key takes the old one's say away
-//! Safe        every guardian named its key ─▶ the owners of before give the Safe to those of now
+//! owners      every guardian named its key ─▶ the owners of before give the Safe, or the account, to those of now
 //! ```
 //! What is planned behind a change waits for it and is signed by the new signers. So nothing loses its say before what comes
 //! after it has shown that it signs, and no payout needs a signature that its chain does not count any more.

@@ -135,7 +135,7 @@ fn payees(
     genesis: &Genesis,
     wallet: &Wallet,
     payout: &Payout,
-    asked: &mut BTreeSet<(Address, AssetCode)>,
+    asked: &mut BTreeSet<(String, Address, AssetCode)>,
     questions: &mut Vec<Question>,
 ) -> Result<(), StoreFault> {
     if payout.state == PayoutState::Replaced {
@@ -145,12 +145,13 @@ fn payees(
         let Ok(home @ Home::Stellar { .. }) = wallet.home(genesis, &line.amount.asset) else {
             continue;
         };
-        if asked.insert((line.to.clone(), line.amount.asset.clone())) {
+        let chain = wallet.chain.to_string();
+        if asked.insert((chain, line.to.clone(), line.amount.asset.clone())) {
             questions.push(Question::Receives {
                 wallet: wallet.clone(),
                 address: line.to.clone(),
                 asset: line.amount.asset.clone(),
-                thought: receives(rows, &line.to, line.amount.asset.as_str())?,
+                thought: receives(rows, &wallet.chain, &line.to, &line.amount.asset)?,
                 home,
             });
         }

@@ -62,11 +62,14 @@ fn is_awaited(
             wallet, operation, ..
         } => !treasury::is_deposit(rows, wallet, operation)?,
         Observation::Receives {
+            wallet,
             address,
             asset,
             receives,
-            ..
-        } => treasury::receives(rows, address, asset.as_str())? != *receives,
+        } => match treasury::wallet(rows, wallet)? {
+            Some(wallet) => treasury::receives(rows, &wallet.chain, address, asset)? != *receives,
+            None => false,
+        },
         Observation::Claim { payout, line, .. } => treasury::claimables(rows)?
             .iter()
             .any(|part| part.payout == *payout && part.line == *line && !part.reclaiming),
