@@ -96,6 +96,9 @@ pub async fn find_or_install(
     folder: &Path,
     mut say: impl FnMut(&str),
 ) -> Result<Tools, AnvilError> {
+    // Within one process one installs, and the others find it: they would do it in the same place.
+    static INSTALLING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let _alone = INSTALLING.lock().await;
     if let Some(tools) = find(folder) {
         return Ok(tools);
     }
